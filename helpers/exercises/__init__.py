@@ -1,0 +1,97 @@
+"""Exercises: ``@exercise("0.1")`` on the learner's function, ``check(function)`` in the next cell.
+
+A checked function goes on working in later cells: it is the learner's when it passed, else the reference solution.
+``hint("0.1")`` gives one more hint at each call, ``solution("0.1")`` the solution, ``progress()`` a bar.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import textwrap
+from collections import Counter
+from collections.abc import Callable
+
+from IPython.display import display
+
+from helpers.exercises import progress_file
+from helpers.exercises.cards import Card, progress_card, result_card
+from helpers.exercises.engine import Exercise, Result
+
+__all__ = ["all", "check", "exercise", "get", "hint", "progress", "solution"]
+
+_hints_given: Counter = Counter()
+
+
+@functools.cache
+def _exercises() -> dict[str, Exercise]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson_"))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
+
+
+def all() -> list[Exercise]:
+    """Every exercise, in the order of the lessons."""
+    return list(_exercises().values())
+
+
+def get(id: str) -> Exercise:
+    """One exercise by its id, such as "0.2"."""
+    try:
+        return _exercises()[id]
+    except (KeyError, TypeError):
+        raise ValueError(f"there is no exercise {id!r}; the exercises are {', '.join(_exercises())}") from None
+
+
+class Attempt:
+    """A learner's function for an exercise: runs it when it passed, the reference solution otherwise."""
+
+    def __init__(self, exercise: Exercise, answer: Callable):
+        self.exercise, self.answer, self.result = exercise, answer, None
+        functools.update_wrapper(self, answer, updated=())
+
+    def check(self) -> Result:
+        self.result = self.exercise.check(self.answer)
+        return self.result
+
+    def __call__(self, *arguments, **named):
+        if self.result is None:
+            self.check()
+        function = self.answer if self.result.status == "passed" else self.exercise.reference
+        return function(*arguments, **named)
+
+
+def exercise(id: str) -> Callable[[Callable], Attempt]:
+    """Decorator that makes a function the learner's answer to an exercise."""
+    return lambda answer: Attempt(get(id), answer)
+
+
+def check(attempt: Attempt) -> None:
+    """Check the function of an exercise cell and show what came of it."""
+    if not isinstance(attempt, Attempt):
+        text = "check expects the function of an exercise cell, under its @exercise line. Is that line still there? Run that cell again."
+        display(Card("Nothing to check", [text]))
+        return
+    result = attempt.check()
+    if result.status == "passed":
+        note = progress_file.record(attempt.exercise.id)
+        result.notes += [note] if note else []
+    display(result_card(result), metadata={"exercise": attempt.exercise.id, "status": result.status})
+
+
+def hint(id: str) -> None:
+    """Show one more hint of an exercise at each call."""
+    hints = get(id).hints
+    _hints_given[id] = min(_hints_given[id] + 1, len(hints))
+    shown = hints[: _hints_given[id]]
+    display(Card(f"Hint {len(shown)} of {len(hints)} for {id}", list(shown)))
+
+
+def solution(id: str) -> None:
+    """Show the solution of an exercise: the source of the reference that the tests run."""
+    display(Card(f"A solution of {id}", [], code=textwrap.dedent(inspect.getsource(get(id).reference))))
+
+
+def progress() -> None:
+    """Show how many exercises passed, lesson by lesson."""
+    display(progress_card(all(), *progress_file.read()))

@@ -1,0 +1,62 @@
+"""What the learner sees: check results, hints, solutions and progress as small HTML cards, and as plain text."""
+
+import html
+from dataclasses import dataclass
+
+from helpers.exercises.engine import Exercise, Result
+
+SIGNS = {
+    "passed": ("✔", "Passed", "#1b8a5a"),
+    "failed": ("✘", "Not yet", "#c2571a"),
+    "not attempted": ("○", "Not attempted", "#7a7a7a"),
+}
+
+
+@dataclass
+class Card:
+    """A heading and paragraphs with a coloured edge; readable without the colour, on light and on dark themes."""
+
+    heading: str
+    paragraphs: list[str]
+    colour: str = "#3a78b8"
+    code: str = ""
+
+    def __repr__(self) -> str:
+        return "\n".join([self.heading, *self.paragraphs, *([self.code] if self.code else [])])
+
+    def _repr_html_(self) -> str:
+        body = "".join(f"<p style='margin:4px 0;white-space:pre-wrap'>{html.escape(text)}</p>" for text in self.paragraphs)
+        code = f"<pre style='margin:6px 0;overflow-x:auto'>{html.escape(self.code)}</pre>" if self.code else ""
+        return (
+            f"<div role='status' class='tex2jax_ignore' style='border-left:5px solid {self.colour};padding:4px 12px;margin:6px 0'>"
+            f"<strong>{html.escape(self.heading)}</strong>{body}{code}</div>"
+        )
+
+
+def result_card(result: Result) -> Card:
+    """The card of a check."""
+    sign, word, colour = SIGNS[result.status]
+    exercise = result.exercise
+    paragraphs = []
+    if result.status == "failed":
+        paragraphs.append(result.message if result.diagnosis is None else f"{result.diagnosis}: {result.message}")
+    if result.status == "passed":
+        paragraphs.append("The cells below use your function.")
+    else:
+        name = exercise.reference.__name__
+        if result.status == "not attempted":
+            paragraphs.append(f"Replace `raise NotImplementedError` in {name}, then run that cell and this one again.")
+        paragraphs.append(f'hint("{exercise.id}") gives a hint, solution("{exercise.id}") shows a solution.')
+        paragraphs.append("Until your function passes, the cells below use the reference solution.")
+    return Card(f"{sign} {exercise.id} {word}: {exercise.title}", paragraphs + result.notes, colour, result.printed)
+
+
+def progress_card(exercises: list[Exercise], passed: set[str], note: str) -> Card:
+    """One line a lesson: a bar, and how many of its exercises passed."""
+    lessons = sorted({exercise.id.split(".")[0] for exercise in exercises}, key=int)
+    lines = []
+    for lesson in lessons:
+        ids = [exercise.id for exercise in exercises if exercise.id.split(".")[0] == lesson]
+        done = sum(id in passed for id in ids)
+        lines.append(f"Lesson {lesson}  {'■' * done}{'□' * (len(ids) - done)}  {done} of {len(ids)}")
+    return Card("Your progress", lines + ([note] if note else []))

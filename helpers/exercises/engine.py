@@ -1,0 +1,273 @@
+"""The exercise engine: what an exercise is, and a check that survives whatever a learner's function does.
+
+An exercise's ``tests`` are functions that call the learner's function through ``Trial.call`` and raise ``Wrong`` with the
+name of the mistake and a sentence about it. Everything else (time, inputs, random state, hooks, prints, exceptions) is
+looked after here.
+"""
+
+import contextlib
+import ctypes
+import io
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+TIME_LIMIT = 10  # seconds
+PRINT_LIMIT = 2000  # characters kept of what a function prints
+
+
+class Wrong(Exception):
+    """A mistake with a name (the diagnosis) and a sentence that says what is wrong."""
+
+    def __init__(self, diagnosis: str, message: str):
+        super().__init__(message)
+        self.diagnosis = diagnosis
+
+
+class TimeUp(BaseException):
+    """Raised inside the learner's function when the time is over; not an Exception, so that ``except`` rarely stops it."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that learners are known to give: its name, a sentence, and the function itself."""
+
+    name: str
+    explanation: str
+    answer: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. ``reference`` is its solution; ``tests`` are called with a ``Trial``."""
+
+    id: str
+    title: str
+    minutes: int
+    difficulty: int  # 1 to 3
+    hints: tuple[str, ...]
+    reference: Callable
+    tests: tuple[Callable, ...]
+    mistakes: tuple[Mistake, ...] = ()
+
+    def check(self, answer: Callable) -> "Result":
+        """Try ``answer`` on every test; never raises, never changes the random state, never leaves a hook behind."""
+        if not callable(answer):
+            return self.result("failed", f"expected a function, got {type(answer).__name__}.", "not a function")
+        printed = Printed()
+        with protected(printed):
+            try:
+                trial = Trial(self, answer)
+                for test in self.tests:
+                    test(trial)
+                outcome = self.result("passed", "")
+            except NotImplementedError as error:
+                last_frame = traceback.extract_tb(error.__traceback__)[-1]
+                theirs = last_frame.filename == getattr(getattr(answer, "__code__", None), "co_filename", None)
+                outcome = self.result("not attempted", "") if theirs else self.crash(error, answer)
+            except Wrong as wrong:
+                outcome = self.result("failed", str(wrong), wrong.diagnosis)
+            except TimeUp:
+                outcome = self.result("failed", f"stopped after {TIME_LIMIT} s: does a loop never end?", "too slow")
+            except BaseException as error:  # whatever a learner's function raises, SystemExit too
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                outcome = self.crash(error, answer)
+        outcome.printed = printed.text()
+        return outcome
+
+    def crash(self, error: BaseException, answer: Callable) -> "Result":
+        line = learner_line(error, answer)
+        where = f" in your line {line[0]}: {line[1]}" if line else ""
+        try:
+            text = str(error)[:300]
+        except Exception:
+            text = "(an error that can not be shown)"
+        return self.result("failed", f"{type(error).__name__}: {text}{where}", "exception")
+
+    def result(self, status: str, message: str, diagnosis: str | None = None) -> "Result":
+        return Result(self, status, message, diagnosis)
+
+
+@dataclass
+class Result:
+    """Outcome of a check: ``status`` is "passed", "failed" or "not attempted"; ``diagnosis`` names the mistake."""
+
+    exercise: Exercise
+    status: str
+    message: str
+    diagnosis: str | None = None
+    printed: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class Trial:
+    """A learner's function, called with copies of the inputs and within the time limit."""
+
+    def __init__(self, exercise: Exercise, answer: Callable):
+        self.exercise, self.answer = exercise, answer
+
+    def call(self, *arguments):
+        """The answer's output. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
+        given = [argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments]
+        with model_restored(arguments):
+            output = within_time(TIME_LIMIT, self.answer, *given)
+        for before, after in zip(arguments, given):
+            if isinstance(before, Tensor) and not (before.shape == after.shape and torch.equal(before, after)):
+                raise Wrong("changed its input", "your function changed one of its inputs in place; work on a copy: x.clone().")
+        if output is None:
+            raise Wrong("returned None", "your function returned None: is the return statement missing?")
+        return output
+
+    def matches(self, arguments: tuple, expected: Tensor, axes: str, tolerance: float = 1e-5, pick=lambda output: output) -> None:
+        """Raise ``Wrong`` unless the output equals ``expected``; known mistakes are recognised by what they return.
+
+        ``pick`` takes the part to compare out of an output that has several.
+        """
+        output = pick(self.call(*arguments))
+        problem = difference(output, expected, axes, tolerance)
+        if problem is None:
+            return
+        for mistake in self.exercise.mistakes:
+            with contextlib.suppress(Exception):  # an answer that can not run on these inputs is not this mistake
+                if difference(output, pick(mistake.answer(*arguments)), axes, tolerance) is None:
+                    problem = Wrong(mistake.name, mistake.explanation)
+        raise problem
+
+
+def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> Wrong | None:
+    """How ``output`` differs from ``expected`` (whose axes are named ``axes``), or None when it does not."""
+    if not isinstance(output, Tensor):
+        return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
+    if output.shape != expected.shape:
+        return Wrong("wrong shape", f"expected shape {list(expected.shape)} [{axes}], got {list(output.shape)}.")
+    if output.is_complex() or output.dtype == torch.bool or not torch.is_floating_point(output):
+        return Wrong("wrong dtype", f"expected floating-point numbers, got {output.dtype}.")
+    output = output.detach().to(expected)
+    if output.isnan().any() and not expected.isnan().any():
+        index = tuple(output.isnan().nonzero()[0].tolist())
+        return Wrong("NaN", f"your result holds NaN, first at {entry(index, axes)}.")
+    if torch.allclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True):
+        return None
+    wrong = ~torch.isclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True)
+    index = tuple(wrong.nonzero()[0].tolist())
+    return Wrong(
+        "wrong values",
+        f"{wrong.sum()} of {wrong.numel()} entries differ, first at {entry(index, axes)}: "
+        f"expected {expected[index]:.4g}, got {output[index]:.4g}.",
+    )
+
+
+def entry(index: tuple[int, ...], axes: str) -> str:
+    """An index with the names of its axes: ``head=0, query=2, key=1``."""
+    return ", ".join(f"{name}={i}" for name, i in zip(axes.split(), index)) or "the only entry"
+
+
+def learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:
+    """Number and text of the last line of the learner's own function that ``error`` passed through."""
+    code = getattr(answer, "__code__", None)
+    lines = [
+        (frame.lineno, (frame.line or "").strip())
+        for (python_frame, _), frame in zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__))
+        if code is not None and python_frame.f_code.co_filename == code.co_filename
+    ]
+    return lines[-1] if lines else None
+
+
+class Printed(io.TextIOBase):
+    """Where a function's prints go: the first ``PRINT_LIMIT`` characters are kept."""
+
+    def __init__(self):
+        self.kept, self.length = [], 0
+
+    def write(self, text: str) -> int:
+        self.kept.append(text[: max(0, PRINT_LIMIT - self.length)])
+        self.length += len(text)
+        return len(text)
+
+    def text(self) -> str:
+        cut = self.length - PRINT_LIMIT
+        return "".join(self.kept) + (f"\n… and {cut:,} characters more" if cut > 0 else "")
+
+
+@contextlib.contextmanager
+def protected(printed: Printed):
+    """Keep prints, random state, gradient mode and default dtype of the notebook as they were."""
+    states = random.getstate(), np.random.get_state(), torch.get_default_dtype(), torch.is_grad_enabled()
+    try:
+        with torch.random.fork_rng(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_default_dtype(states[2])
+        torch.set_grad_enabled(states[3])
+
+
+@contextlib.contextmanager
+def model_restored(arguments: tuple):
+    """Take off hooks that a function leaves on a model, put changed weights back, and name both as mistakes."""
+    models = [argument for argument in arguments if isinstance(argument, TransformerBridge)]
+    weights = [{name: weight.clone() for name, weight in model.state_dict().items()} for model in models]
+    hooks = [hook_count(model) for model in models]
+    try:
+        yield
+        for model, before, saved in zip(models, hooks, weights):
+            if hook_count(model) != before:
+                raise Wrong(
+                    "hook left behind",
+                    "your function left a hook on the model, which would change every later run: "
+                    "use model.run_with_hooks, or model.reset_hooks() at the end.",
+                )
+            if any(not torch.equal(weight, saved[name]) for name, weight in model.state_dict().items()):
+                raise Wrong("changed the weights", "your function changed the model's weights: edit an activation in a hook instead.")
+    finally:
+        for model, saved in zip(models, weights):
+            model.reset_hooks()
+            model.load_state_dict(saved)
+
+
+def hook_count(model: TransformerBridge) -> int:
+    """Number of hooks on the model."""
+    return sum(len(point.fwd_hooks) + len(point.bwd_hooks) for point in model.hook_dict.values())
+
+
+def within_time(seconds: float, function: Callable, *arguments):
+    """``function(*arguments)``, or ``TimeUp`` after ``seconds``: by a signal where there is one (it ends a sleep too)."""
+    thread = ctypes.c_ulong(threading.get_ident())
+    timer = threading.Timer(seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc, [thread, ctypes.py_object(TimeUp)])
+    signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    tracer = sys.gettrace()
+
+    def insist(frame, event, argument):
+        if event == "line":
+            raise TimeUp
+        return insist
+
+    def alarm(number, frame):
+        # A bare ``except:`` in a loop swallows one TimeUp; the next line of the learner's frames then raises another.
+        sys.settrace(lambda *_: None)
+        while frame is not None and frame.f_code is not within_time.__code__:
+            frame.f_trace = insist
+            frame = frame.f_back
+        raise TimeUp
+
+    previous = signal.signal(signal.SIGALRM, alarm) if signals else None
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds) if signals else timer.start()
+        return function(*arguments)
+    finally:
+        timer.cancel()
+        if signals:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+            sys.settrace(tracer)

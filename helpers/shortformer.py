@@ -1,0 +1,86 @@
+"""Attention-only transformer with shortformer positions, as a TransformerLens model.
+
+The published two-layer model of the ARENA course has no MLP and no LayerNorm, and it keeps positions out of the
+residual stream: the positional embedding is added to what Q and K read, in *every* layer, never to what V reads
+(Press, Smith and Lewis 2020, "Shortformer", arXiv 2012.15832). With x the residual stream and p the positions,
+
+    attention = softmax( (x + p) W_Q ((x + p) W_K)ᵀ / √d_head )        x ← x + attention x W_V W_O
+
+TransformerLens 4 refuses this kind of position, so three small classes put it back on its native model.
+"""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformer_lens.model_bridge.sources.native.model import NativeAttention, NativeBlock, NativeModel
+
+
+class ShortformerAttention(NativeAttention):
+    """Causal attention whose Q and K read ``x + p`` and whose V reads ``x``."""
+
+    def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, pattern_fn=None, **_):
+        q = rearrange(self.q(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads)
+        k = rearrange(self.k(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads)
+        v = rearrange(self.v(hidden_states), "batch pos (head d) -> batch head pos d", head=self.n_heads)
+        seq = hidden_states.shape[1]
+        scores = (q @ k.mT / self.scale).masked_fill(self.causal_mask[:seq, :seq], float("-inf"))
+        pattern = scores.softmax(dim=-1)
+        if pattern_fn is not None:  # TransformerLens hands hook_pattern in here, so that an edit reaches z
+            pattern = pattern_fn(pattern)
+        return self.o(rearrange(pattern @ v, "batch head pos d -> batch pos (head d)")), pattern
+
+
+class ShortformerBlock(NativeBlock):
+    """One attention layer that adds its output to the residual stream and passes the positions on."""
+
+    def __init__(self, cfg: TransformerBridgeConfig):
+        super().__init__(cfg)
+        self.attn = ShortformerAttention(cfg)
+
+    def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, **_):
+        return (hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],)  # ln1 is the identity
+
+
+class ShortformerModel(NativeModel):
+    """Token embedding, attention layers that see positions only in Q and K, unembedding.
+
+    Sequences start at position 0 and have no padding: one length a batch.
+    """
+
+    def __init__(self, cfg: TransformerBridgeConfig):
+        super().__init__(cfg)
+        self.layers = nn.ModuleList(ShortformerBlock(cfg) for _ in range(cfg.n_layers))
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):  # TransformerLens expects biases; here they are zero and stay zero
+                nn.init.zeros_(parameter)
+                parameter.requires_grad_(False)
+
+    def forward(self, input_ids: Int[Tensor, "batch pos"], **_) -> Float[Tensor, "batch pos d_vocab"]:
+        seq = input_ids.shape[1]
+        if seq > self.cfg.n_ctx:
+            raise ValueError(f"the prompt has {seq} tokens and this model reads {self.cfg.n_ctx}: give it a shorter one")
+        residual = self.tok_embed(input_ids)
+        positions = self.pos(torch.arange(seq, device=input_ids.device)[None])
+        for block in self.layers:
+            (residual,) = block(residual, positions=positions)
+        return self.head(self.ln_out(residual))
+
+
+def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBridge:
+    """The model as a ``TransformerBridge`` in evaluation mode without gradients.
+
+    The bridge takes the module over: use the bridge from here on. The tokenizer must have been loaded from a folder.
+    """
+    bridge = build_bridge_from_module(
+        model, architecture="TransformerLensNative", tl_config=model.cfg, tokenizer=tokenizer, model_name=model_name
+    )
+    return bridge.eval().requires_grad_(False)
+
+
+def config(**sizes: int) -> TransformerBridgeConfig:
+    """The configuration of a shortformer model: ``n_layers n_heads d_model d_head n_ctx d_vocab``."""
+    return TransformerBridgeConfig(attn_only=True, normalization_type=None, **sizes)

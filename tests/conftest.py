@@ -1,0 +1,24 @@
+"""Shared by all tests: no network, no learner's progress touched, shipped models loaded once."""
+
+import functools
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+OFFLINE = Path(__file__).parent / "offline"
+runpy.run_path(str(OFFLINE / "sitecustomize.py"))
+os.environ["PYTHONPATH"] = f"{OFFLINE}{os.pathsep}{OFFLINE.parents[1]}"
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("CIRCUITS_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture(scope="session")
+def shipped_model():
+    from helpers.models import load_model
+
+    return functools.cache(load_model)

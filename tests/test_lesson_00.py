@@ -1,0 +1,181 @@
+"""Answers that learners of lesson 0 may well give: each is rejected, with the diagnosis that names its mistake."""
+
+import math
+
+import pytest
+import torch
+
+from helpers import exercises
+
+# 0.1 in the ways of people who do not know einops ---------------------------------------------------------------------
+
+
+def by_permute(q, k, *, scale=True, mask="before", dim=-1, divide_by=None, fill=-math.inf, diagonal=1):
+    q, k = q.permute(1, 0, 2), k.permute(1, 0, 2)
+    scores = torch.bmm(q, k.transpose(1, 2))
+    scores = scores / (divide_by or math.sqrt(q.shape[2])) if scale else scores
+    future = torch.ones(scores.shape[1:]).triu(diagonal).bool()
+    if mask == "before":
+        scores = torch.where(future, torch.tensor(fill), scores)
+    if mask == "past":
+        scores = torch.where(future.T, torch.tensor(fill), scores)
+    weights = torch.softmax(scores, dim=dim)
+    return torch.where(future, torch.tensor(0.0), weights) if mask == "after" else weights
+
+
+def scaled_by_d_model(q, k):  # √(heads × d_head) instead of √d_head
+    return by_permute(q, k, divide_by=math.sqrt(q.shape[1] * q.shape[2]))
+
+
+def by_exp(q, k):
+    scores = torch.einsum("qhd,khd->hqk", q, k) / q.shape[-1] ** 0.5
+    weights = scores.exp().tril()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+ANSWERS_0_1 = {
+    "scale missing": lambda q, k: by_permute(q, k, scale=False),
+    "scale is d_head": lambda q, k: by_permute(q, k, divide_by=q.shape[-1]),
+    "softmax over the query axis": lambda q, k: by_permute(q, k, dim=1),
+    "softmax over the head axis": lambda q, k: by_permute(q, k, dim=0).nan_to_num(),
+    "mask missing": lambda q, k: by_permute(q, k, mask=None),
+    "mask on the wrong side": lambda q, k: by_permute(q, k, mask="past"),
+    "masked with 0": lambda q, k: by_permute(q, k, fill=0.0),
+    "mask after the softmax": lambda q, k: by_permute(q, k, mask="after"),
+    "mask hides the query itself": lambda q, k: by_permute(q, k, diagonal=0),
+    "q and k swapped": lambda q, k: by_permute(k, q),
+    "softmax missing": lambda q, k: torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k) + torch.full((len(q), len(q)), -math.inf).triu(1),
+    "wrong shape": lambda q, k: by_permute(q, k).permute(1, 2, 0),
+    "wrong values": scaled_by_d_model,
+    "overflow": by_exp,
+}
+
+# 0.2 with add_hook and other hook points ------------------------------------------------------------------------------
+
+
+def hooked(model, tokens, name, edit):
+    seen = []
+
+    def hook(activation, hook):
+        seen.append(activation.shape)
+        return edit(activation)
+
+    return model.run_with_hooks(tokens, fwd_hooks=[(name, hook)]), seen
+
+
+def times_mask(where):
+    def edit(z, head):
+        keep = torch.ones_like(z)
+        keep[where(head)] = 0
+        return z * keep
+
+    return lambda model, tokens, layer, head: hooked(model, tokens, f"blocks.{layer}.attn.hook_z", lambda z: edit(z, head))
+
+
+def forgets_to_return(model, tokens, layer, head):
+    return hooked(model, tokens, f"blocks.{layer}.attn.hook_z", lambda z: (z * 0, None)[1])
+
+
+def edits_the_scores(model, tokens, layer, head):
+    def edit(scores):
+        scores[:, head] = 0
+        return scores
+
+    logits, _ = hooked(model, tokens, f"blocks.{layer}.attn.hook_attn_scores", edit)
+    return logits, [(4, 7, 3, 5)]
+
+
+def adds_a_hook_and_leaves_it(model, tokens, layer, head):
+    seen = []
+
+    def zero(z, hook):
+        seen.append(z.shape)
+        z[:, :, head] = 0
+        return z
+
+    model.add_hook(f"blocks.{layer}.attn.hook_z", zero)
+    return model(tokens), seen
+
+
+def never_runs_the_model_with_it(model, tokens, layer, head):
+    return model(tokens), []
+
+
+def invents_the_record(model, tokens, layer, head):
+    logits, _ = exercises.get("0.2").reference(model, tokens, layer, head)
+    return logits, [1]
+
+
+def returns_logits_only(model, tokens, layer, head):
+    return exercises.get("0.2").reference(model, tokens, layer, head)[0]
+
+
+def ablates_the_values_of_one_position(model, tokens, layer, head):
+    def edit(v):
+        v[:, -1, head] = 0
+        return v
+
+    return hooked(model, tokens, f"blocks.{layer}.attn.hook_v", edit)
+
+
+def mean_over_the_batch(model, tokens, layer, head):
+    def edit(z):
+        z[:, :, head] = z[:, :, head].mean(0, keepdim=True).mean(1, keepdim=True)
+        return z
+
+    return hooked(model, tokens, f"blocks.{layer}.attn.hook_z", edit)
+
+
+ANSWERS_0_2 = {
+    "ablated a position": times_mask(lambda head: (slice(None), head)),
+    "ablated the whole layer": times_mask(lambda head: ...),
+    "mean ablation": mean_over_the_batch,
+    "the hook had no effect": [forgets_to_return, edits_the_scores],
+    "hook left behind": adds_a_hook_and_leaves_it,
+    "the hook never fired": never_runs_the_model_with_it,
+    "wrong record": invents_the_record,
+    "wrong type": returns_logits_only,
+    "wrong values": ablates_the_values_of_one_position,
+}
+
+# 0.3 with loops and masks ---------------------------------------------------------------------------------------------
+
+
+def by_loop(patterns, offset=1, reduce="mean"):
+    n = patterns.shape[-1]
+    entries = torch.stack([patterns[..., i, i - offset] for i in range(offset, n)], dim=-1)
+    return {"mean": entries.mean(-1), "sum": entries.sum(-1), "max": entries.amax(-1), "n": entries.sum(-1) / n}[reduce]
+
+
+ANSWERS_0_3 = {
+    "current token": lambda p: by_loop(p, offset=0),
+    "next token": lambda p: torch.stack([p[..., i, i + 1] for i in range(p.shape[-1] - 1)], -1).mean(-1),
+    "off by one": lambda p: by_loop(p, offset=2),
+    "sum instead of mean": lambda p: by_loop(p, reduce="sum"),
+    "divided by the length": lambda p: by_loop(p, reduce="n"),
+    "maximum instead of mean": lambda p: by_loop(p, reduce="max"),
+    "axes transposed": lambda p: by_loop(p).transpose(0, 1),
+    "averaged over the layers": lambda p: by_loop(p).mean(0),
+    "wrong values": lambda p: by_loop(p.transpose(-1, -2)) + 0.01,
+}
+
+CASES = [
+    (exercise_id, diagnosis, answer)
+    for exercise_id, answers in [("0.1", ANSWERS_0_1), ("0.2", ANSWERS_0_2), ("0.3", ANSWERS_0_3)]
+    for diagnosis, given in answers.items()
+    for answer in (given if isinstance(given, list) else [given])
+]
+
+
+@pytest.mark.parametrize(("exercise_id", "diagnosis", "answer"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
+def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
+    result = exercises.get(exercise_id).check(answer)
+    assert (result.status, result.diagnosis) == ("failed", diagnosis), result.message
+
+
+RIGHT = [("0.1", by_permute), ("0.2", times_mask(lambda head: (slice(None), slice(None), head))), ("0.3", by_loop)]
+
+
+@pytest.mark.parametrize(("exercise_id", "answer"), RIGHT)
+def test_a_right_answer_in_another_way_passes(exercise_id, answer):
+    assert exercises.get(exercise_id).check(answer).status == "passed"
