@@ -1,0 +1,145 @@
+"""``python -m helpers.training NAME --corpus DIR`` makes ``data/NAME`` from any folder of ``.txt`` files.
+
+NAME is ``tokenizer`` (once, before the models) or one of the models below. A two-layer model takes about an hour and a
+half on two cores. ``--work`` keeps the encoded corpus and the checkpoints.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerFast
+
+from helpers.models import DATA, REGISTRY, sha256, shipped
+from helpers.shortformer import ShortformerModel, wrap
+from helpers.training.attn_only import Recipe, train
+from helpers.training.card import write_card
+from helpers.training.corpus import BOS, encode, read_books, train_tokenizer
+from helpers.training.facts import bigram_correlation, progress
+
+D_VOCAB = 3072
+RECIPES = {
+    "attn-only-0l": Recipe(n_layers=0, tokens=10_000_000),
+    "attn-only-1l": Recipe(n_layers=1, tokens=20_000_000),
+    "attn-only-2l": Recipe(n_layers=2, tokens=40_000_000),
+}
+CHECKPOINTS = {
+    "attn-only-0l": [],
+    "attn-only-1l": [],
+    "attn-only-2l": [int(m * 1e6) for m in (0, 1, 2, 3, 4, 5, 6, 8, 12, 20)],
+}
+
+USE = {
+    "attn-only-0l": "bigrams: what embedding and unembedding say alone",
+    "attn-only-1l": "skip-trigrams: attention without composition",
+    "attn-only-2l": "induction heads: attention heads that compose",
+}
+
+
+def make_tokenizer(corpus: Path) -> None:
+    """Train the shared tokenizer and save it so that ``PreTrainedTokenizerFast.from_pretrained`` loads it."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=train_tokenizer(read_books(corpus)[0], D_VOCAB),
+        **dict.fromkeys(("bos_token", "eos_token", "pad_token", "unk_token"), BOS),
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.save_pretrained(DATA / "tokenizer")
+
+
+def encoded(corpus: Path, work: Path, tokenizer: PreTrainedTokenizerFast) -> list[torch.Tensor]:
+    """Training and held-out text as token ids, computed once and kept in ``work``."""
+    arrays = []
+    for name, files in zip(("train", "held_out"), read_books(corpus)):
+        file = work / f"{name}.npy"
+        if not file.exists():
+            np.save(file, encode(tokenizer.backend_tokenizer, files))
+        arrays.append(torch.from_numpy(np.load(file).astype(np.int32)))
+    return arrays
+
+
+def bridge_of(model: ShortformerModel, tokenizer, name: str):
+    """A bridge around a copy of the model, with the weights as they are stored: rounded to half precision."""
+    copy = ShortformerModel(model.cfg)
+    copy.load_state_dict({key: weight.half().float().cpu() for key, weight in model.state_dict().items()})
+    return wrap(copy, tokenizer, name)
+
+
+def make_model(name: str, corpus: Path, work: Path) -> None:
+    """Train, measure as it goes, save weights, measurements and card."""
+    recipe = RECIPES[name]
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    text, held_out = encoded(corpus, work, tokenizer)
+    windows = held_out[: 64 * 255].view(64, 255).long()
+    windows = torch.cat([torch.full((64, 1), tokenizer.bos_token_id), windows], dim=1)
+    records = []
+
+    def on_checkpoint(model: ShortformerModel, seen: int) -> None:
+        bridge = bridge_of(model, tokenizer, name)
+        records.append({"tokens": seen, **progress(bridge, windows)})
+        print(json.dumps(records[-1]), flush=True)
+        save_file({key: weight.half() for key, weight in bridge.state_dict().items()}, work / f"{name}-{seen}.safetensors")
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    seconds = train(recipe, text, tokenizer.bos_token_id, on_checkpoint, CHECKPOINTS[name], device)
+    machine = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    run = {
+        "command": f"python -m helpers.training {name} --corpus DIR",
+        "recipe": asdict(recipe),
+        "corpus_tokens": len(text),
+        "seconds": round(seconds),
+        "machine": machine,
+        "torch": torch.__version__.split("+")[0],
+        "checkpoints": records,
+    }
+    if recipe.n_layers == 0:
+        weights = work / f"{name}-{records[-1]['tokens']}.safetensors"
+        model = wrap(ShortformerModel(recipe.config()), tokenizer, name)
+        model.load_state_dict({key: weight.float() for key, weight in load_file(weights).items()})
+        run["bigrams"] = bigram_correlation(model, text)
+    ship(name, work / f"{name}-{records[-1]['tokens']}.safetensors", run)
+
+
+def ship(name: str, weights: Path, run: dict) -> None:
+    """Put weights, configuration, measurements and card into ``data/NAME`` and the registry."""
+    folder = DATA / name
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(weights, folder / "model.safetensors")
+    sizes = {key: run["recipe"][key] for key in ("n_layers", "n_heads", "d_model", "d_head", "n_ctx", "d_vocab")}
+    (folder / "config.json").write_text(json.dumps(sizes, indent=2) + "\n")
+    (folder / "training.json").write_text(json.dumps(run, indent=1) + "\n")
+    registry = shipped() if REGISTRY.exists() else {}
+    registry[name] = {
+        "sha256": sha256(folder / "model.safetensors"),
+        "layers": sizes["n_layers"],
+        "heads": sizes["n_heads"],
+        "d_model": sizes["d_model"],
+        "megabytes": round(weights.stat().st_size / 1e6, 1),
+        "use": USE[name],
+    }
+    REGISTRY.write_text(json.dumps(dict(sorted(registry.items())), indent=2) + "\n")
+    write_card(name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.training", description=__doc__)
+    parser.add_argument("name", choices=["tokenizer", *RECIPES])
+    parser.add_argument("--corpus", type=Path, required=True, help="a folder of .txt files")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "circuits-training")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    if arguments.name == "tokenizer":
+        make_tokenizer(arguments.corpus)
+    else:
+        make_model(arguments.name, arguments.corpus, arguments.work)
+
+
+if __name__ == "__main__":
+    main()

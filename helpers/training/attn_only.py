@@ -1,0 +1,125 @@
+"""Training of the attention-only models: books, with some natural spans repeated in half of the sequences.
+
+The recipe is that of a small language model. Two choices matter for the circuits: positions start as sinusoids in a few
+directions, longer than the embeddings, so that a head can tell a position from its neighbour early on; and half of the
+sequences repeat one of their spans, so that looking back pays. Both stand in the model card.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from helpers.shortformer import ShortformerModel, config
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights, besides the corpus."""
+
+    n_layers: int
+    tokens: int
+    n_heads: int = 6
+    d_head: int = 64
+    d_model: int = 384
+    n_ctx: int = 256
+    d_vocab: int = 3072
+    batch: int = 16
+    lr: float = 3e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    repeated: float = 0.5
+    position_directions: int = 32
+    position_length: float = 2.0  # of a positional embedding, in lengths of a token embedding, at the start
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        return self.tokens // (self.batch * self.n_ctx)
+
+    def config(self):
+        return config(**{name: getattr(self, name) for name in "n_layers n_heads d_head d_model n_ctx d_vocab".split()})
+
+
+def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
+    """Sines and cosines of wavelengths spaced geometrically from 2.5 to 2 n_ctx positions; every row has length 1."""
+    wavelength = 2.5 * (2 * n_ctx / 2.5) ** torch.linspace(0, 1, directions // 2)
+    angle = 2 * math.pi * torch.arange(n_ctx)[:, None] / wavelength
+    return torch.cat([angle.sin(), angle.cos()], dim=1) / math.sqrt(directions // 2)
+
+
+@torch.no_grad()
+def initialise(model: ShortformerModel, recipe: Recipe) -> None:
+    """Embeddings N(0, 0.5), weights N(0, 1/√d_model), unembedding half of that, positions sinusoids in random directions."""
+    torch.manual_seed(recipe.seed)
+    model.tok_embed.weight.normal_(0, 0.5)
+    directions = torch.linalg.qr(torch.randn(recipe.d_model, recipe.position_directions)).Q.T
+    length = recipe.position_length * 0.5 * math.sqrt(recipe.d_model)
+    model.pos.weight.copy_(length * sinusoids(recipe.n_ctx, recipe.position_directions) @ directions)
+    for block in model.layers:
+        for projection in (block.attn.q, block.attn.k, block.attn.v, block.attn.o):
+            projection.weight.normal_(0, recipe.d_model**-0.5)
+    model.head.weight.normal_(0, 0.5 * recipe.d_model**-0.5)
+
+
+def batches(text: Int[Tensor, "token"], recipe: Recipe, bos: int) -> Iterator[Int[Tensor, "batch pos"]]:
+    """Endless batches: beginning-of-text, then a random window; a share of them with one span copied to a later place."""
+    generator = torch.Generator().manual_seed(recipe.seed + 1)
+
+    def random(low: int, high: int, size=(1,)) -> Tensor:
+        return torch.randint(low, high, size, generator=generator)
+
+    while True:
+        start = random(0, len(text) - recipe.n_ctx, (recipe.batch, 1))
+        rows = text[start + torch.arange(recipe.n_ctx - 1)].long()
+        rows = F.pad(rows, (1, 0), value=bos)
+        for index in (torch.rand(recipe.batch, generator=generator) < recipe.repeated).nonzero():
+            row = rows[index.item()]
+            length = random(16, 121).item()
+            source = random(1, recipe.n_ctx - 2 * length + 1).item()
+            target = random(source + length, recipe.n_ctx - length + 1).item()
+            row[target : target + length] = row[source : source + length].clone()
+        yield rows
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine down to 5 % of the peak."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+    return recipe.lr * min(1, (step + 1) / recipe.warmup_steps) * (0.05 + 0.95 * cosine)
+
+
+def train(recipe: Recipe, text: Int[Tensor, "token"], bos: int, on_checkpoint, checkpoints: list[int], device: str) -> float:
+    """Train from scratch; ``on_checkpoint(model, tokens_seen)`` at each of ``checkpoints``. Returns seconds of wall time.
+
+    AdamW (0.9, 0.98), gradient norm clipped at 1, matrix products in bfloat16.
+    """
+    model = ShortformerModel(recipe.config())
+    initialise(model, recipe)
+    model.to(device)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True)
+    started, average = time.time(), None
+    for step, tokens in zip(range(recipe.steps + 1), batches(text, recipe, bos)):
+        seen = step * recipe.batch * recipe.n_ctx
+        if step == recipe.steps or any(seen - recipe.batch * recipe.n_ctx < point <= seen for point in checkpoints):
+            on_checkpoint(model, seen)
+        if step == recipe.steps:
+            return time.time() - started
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, recipe)
+        tokens = tokens.to(device)
+        with torch.autocast(device, torch.bfloat16):
+            logits = model(tokens)
+        loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+        if step % 100 == 0:
+            print(f"step {step}/{recipe.steps}  {seen / 1e6:.1f} M tokens  loss {average:.3f}  {time.time() - started:.0f} s", flush=True)

@@ -1,0 +1,65 @@
+"""A local server that speaks as much of the Hugging Face hub's protocol as loading a model takes."""
+
+import contextlib
+import hashlib
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def serve(folder: Path):
+    """Serve ``folder/OWNER/REPO/FILE`` (or ``folder/REPO/FILE``) as hub repositories; yields the address."""
+
+    class Hub(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self, body: bool):
+            path = self.path.split("?")[0].lstrip("/")
+            repo, _, name = re.sub(r"/resolve/[^/]+/", "//", path).partition("//")
+            file = folder / repo / name
+            if path.startswith("api/models/"):
+                self.api(path.removeprefix("api/models/"))
+            elif not (folder / repo).is_dir():
+                self.reply(404, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, body)
+            elif not name or not file.is_file():
+                self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}, body)
+            else:
+                content = file.read_bytes()
+                etag = hashlib.sha256(content).hexdigest()
+                self.reply(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": "0" * 40}, body)
+
+        def api(self, path: str):
+            repo = path.split("/tree/")[0].split("/revision/")[0]
+            if not (folder / repo).is_dir():
+                return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, True)
+            files = [{"rfilename": f.name, "type": "file", "path": f.name, "size": f.stat().st_size} for f in (folder / repo).iterdir()]
+            answer = [] if "/tree/" in path else {"id": repo, "modelId": repo, "sha": "0" * 40, "siblings": files, "tags": []}
+            self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"}, True)
+
+        def reply(self, status: int, content: bytes, headers: dict, body: bool):
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if body:
+                self.wfile.write(content)
+
+        def do_GET(self):
+            self.answer(body=True)
+
+        def do_HEAD(self):
+            self.answer(body=False)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
