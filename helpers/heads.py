@@ -11,7 +11,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 
-def previous_token_score(pattern: Float[Tensor, "batch head query key"]) -> Float[Tensor, "head"]:
+def previous_token_score(pattern: Float[Tensor, "batch head query key"]) -> Float[Tensor, " head"]:
     """Mean attention that a query at position i pays to position i - 1, over i ≥ 1.
 
     >>> previous_token_score(torch.eye(5).roll(-1, dims=1)[None, None])
@@ -20,7 +20,7 @@ def previous_token_score(pattern: Float[Tensor, "batch head query key"]) -> Floa
     return pattern.diagonal(-1, dim1=-2, dim2=-1).mean(dim=(0, -1))
 
 
-def induction_score(pattern: Float[Tensor, "batch head query key"], period: int) -> Float[Tensor, "head"]:
+def induction_score(pattern: Float[Tensor, "batch head query key"], period: int) -> Float[Tensor, " head"]:
     """Mean attention, on a sequence that repeats after ``period`` tokens, to the token after the query's earlier copy.
 
     Query i looks ``period - 1`` back: the first copy of its own token stands ``period`` back, and the token that followed
@@ -29,7 +29,9 @@ def induction_score(pattern: Float[Tensor, "batch head query key"], period: int)
     return pattern.diagonal(1 - period, dim1=-2, dim2=-1)[..., 1:].mean(dim=(0, -1))
 
 
-def repeated_tokens(model: TransformerBridge, length: int = 50, batch: int = 8, seed: int = 0) -> Int[Tensor, "batch pos"]:
+def repeated_tokens(
+    model: TransformerBridge, length: int = 50, batch: int = 8, seed: int = 0
+) -> Int[Tensor, "batch pos"]:
     """Beginning-of-text, ``length`` random tokens, and the same ``length`` tokens again: ``[batch, 1 + 2 length]``."""
     generator = torch.Generator().manual_seed(seed)
     bos = model.tokenizer.bos_token_id

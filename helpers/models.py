@@ -89,10 +89,16 @@ def load_model(name: str = "attn-only-2l", device: str | None = None) -> Transfo
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name in shipped():
         return load_shipped(DATA / name, device)
-    if name not in PUBLIC and "/" not in name and name not in OFFICIAL_MODEL_NAMES + sum(MODEL_ALIASES.values(), []):
+    if (
+        name not in PUBLIC
+        and "/" not in name
+        and name not in OFFICIAL_MODEL_NAMES + sum(MODEL_ALIASES.values(), [])
+    ):
         known = [*shipped(), *PUBLIC, *OFFICIAL_MODEL_NAMES]
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or list(shipped())
-        raise ModelError(f"there is no model {name!r}. The nearest names: {', '.join(near)}; list_models() shows them all.")
+        raise ModelError(
+            f"there is no model {name!r}. The nearest names: {', '.join(near)}; list_models() shows them all."
+        )
     try:
         return download_arena(device) if name == "attn-only-2l-arena" else download(name, device)
     except Exception as error:
@@ -133,7 +139,9 @@ def download_arena(device: str) -> TransformerBridge:
     state = torch.load(file, map_location="cpu", weights_only=True)
     tokenizer = AutoTokenizer.from_pretrained(ARENA_TOKENIZER)
     bridge = wrap(ShortformerModel(config(**ARENA_SIZES)).to(device), tokenizer, "attn-only-2l-arena")
-    bridge.load_state_dict({key: weight.float() for key, weight in convert_tl_checkpoint(state, bridge.cfg).items()})
+    bridge.load_state_dict(
+        {key: weight.float() for key, weight in convert_tl_checkpoint(state, bridge.cfg).items()}
+    )
     return bridge
 
 
@@ -146,19 +154,29 @@ def explain(name: str, error: BaseException) -> str:
     """One sentence for why a public model did not load, and what to do."""
     instead = "The shipped attn-only-2l works without a network: load_model('attn-only-2l')."
     if out_of_memory(error):
-        needs = f"about {2 * PUBLIC[name].megabytes} MB" if name in PUBLIC else "about twice the size of its weights"
+        needs = (
+            f"about {2 * PUBLIC[name].megabytes} MB"
+            if name in PUBLIC
+            else "about twice the size of its weights"
+        )
         return f"there is not enough memory for {name}: loading takes {needs} of free memory. {instead}"
     text = " ".join(f"{type(e).__name__} {e}" for e in chain(error))
     if "RepositoryNotFound" in text or "is not a valid model identifier" in text or "401" in text:
         return f"the Hugging Face hub has no public model {name!r}: check the name. {instead}"
-    if any(word in text for word in ("Connect", "connect", "LocalEntryNotFound", "Timeout", "timed out", "offline", "resolve")):
+    if any(
+        word in text
+        for word in ("Connect", "connect", "LocalEntryNotFound", "Timeout", "timed out", "offline", "resolve")
+    ):
         return f"{name} could not be downloaded: the Hugging Face hub can not be reached (no network?). {instead}"
     return f"{name} could not be loaded ({type(error).__name__}: {str(error)[:200]}). {instead}"
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether Python or torch ran out of memory on the way."""
-    return any(isinstance(e, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(e) for e in chain(error))
+    return any(
+        isinstance(e, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(e)
+        for e in chain(error)
+    )
 
 
 def chain(error: BaseException | None):

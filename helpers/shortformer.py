@@ -22,9 +22,15 @@ from transformer_lens.model_bridge.sources.native.model import NativeAttention, 
 class ShortformerAttention(NativeAttention):
     """Causal attention whose Q and K read ``x + p`` and whose V reads ``x``."""
 
-    def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, pattern_fn=None, **_):
-        q = rearrange(self.q(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads)
-        k = rearrange(self.k(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads)
+    def forward(
+        self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, pattern_fn=None, **_
+    ):
+        q = rearrange(
+            self.q(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads
+        )
+        k = rearrange(
+            self.k(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads
+        )
         v = rearrange(self.v(hidden_states), "batch pos (head d) -> batch head pos d", head=self.n_heads)
         seq = hidden_states.shape[1]
         scores = (q @ k.mT / self.scale).masked_fill(self.causal_mask[:seq, :seq], float("-inf"))
@@ -42,7 +48,9 @@ class ShortformerBlock(NativeBlock):
         self.attn = ShortformerAttention(cfg)
 
     def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, **_):
-        return (hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],)  # ln1 is the identity
+        return (
+            hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],
+        )  # ln1 is the identity
 
 
 class ShortformerModel(NativeModel):
@@ -62,7 +70,9 @@ class ShortformerModel(NativeModel):
     def forward(self, input_ids: Int[Tensor, "batch pos"], **_) -> Float[Tensor, "batch pos d_vocab"]:
         seq = input_ids.shape[1]
         if seq > self.cfg.n_ctx:
-            raise ValueError(f"the prompt has {seq} tokens and this model reads {self.cfg.n_ctx}: give it a shorter one")
+            raise ValueError(
+                f"the prompt has {seq} tokens and this model reads {self.cfg.n_ctx}: give it a shorter one"
+            )
         residual = self.tok_embed(input_ids)
         positions = self.pos(torch.arange(seq, device=input_ids.device)[None])
         for block in self.layers:
@@ -76,7 +86,11 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
     The bridge takes the module over: use the bridge from here on. The tokenizer must have been loaded from a folder.
     """
     bridge = build_bridge_from_module(
-        model, architecture="TransformerLensNative", tl_config=model.cfg, tokenizer=tokenizer, model_name=model_name
+        model,
+        architecture="TransformerLensNative",
+        tl_config=model.cfg,
+        tokenizer=tokenizer,
+        model_name=model_name,
     )
     return bridge.eval().requires_grad_(False)
 

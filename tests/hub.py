@@ -23,9 +23,16 @@ def serve(folder: Path):
             if path.startswith("api/models/"):
                 self.api(path.removeprefix("api/models/"))
             elif not (folder / repo).is_dir():
-                self.reply(404, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, body)
+                self.reply(
+                    404,
+                    b"",
+                    {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"},
+                    body,
+                )
             elif not name or not file.is_file():
-                self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}, body)
+                self.reply(
+                    404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}, body
+                )
             else:
                 content = file.read_bytes()
                 etag = hashlib.sha256(content).hexdigest()
@@ -34,9 +41,21 @@ def serve(folder: Path):
         def api(self, path: str):
             repo = path.split("/tree/")[0].split("/revision/")[0]
             if not (folder / repo).is_dir():
-                return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, True)
-            files = [{"rfilename": f.name, "type": "file", "path": f.name, "size": f.stat().st_size} for f in (folder / repo).iterdir()]
-            answer = [] if "/tree/" in path else {"id": repo, "modelId": repo, "sha": "0" * 40, "siblings": files, "tags": []}
+                return self.reply(
+                    404,
+                    b"{}",
+                    {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"},
+                    True,
+                )
+            files = [
+                {"rfilename": f.name, "type": "file", "path": f.name, "size": f.stat().st_size}
+                for f in (folder / repo).iterdir()
+            ]
+            answer = (
+                []
+                if "/tree/" in path
+                else {"id": repo, "modelId": repo, "sha": "0" * 40, "siblings": files, "tags": []}
+            )
             self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"}, True)
 
         def reply(self, status: int, content: bytes, headers: dict, body: bool):

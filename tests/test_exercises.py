@@ -137,7 +137,10 @@ def test_a_check_survives(answer, status, diagnosis, monkeypatch):
 
 def test_an_exception_is_shown_with_the_learners_own_line():
     message = exercises.get("0.3").check(typo).message
-    assert "NameError: name 'patern' is not defined in your line" in message and "return patern.mean()" in message
+    assert (
+        "NameError: name 'patern' is not defined in your line" in message
+        and "return patern.mean()" in message
+    )
 
 
 def test_a_wrong_result_is_told_by_its_first_entry():
@@ -155,7 +158,10 @@ def changes_the_weights(model, tokens, layer, head):
     return model(tokens), [(4, 7, 3, 5)]
 
 
-@pytest.mark.parametrize(("answer", "diagnosis"), [(leaves_a_hook, "hook left behind"), (changes_the_weights, "changed the weights")])
+@pytest.mark.parametrize(
+    ("answer", "diagnosis"),
+    [(leaves_a_hook, "hook left behind"), (changes_the_weights, "changed the weights")],
+)
 def test_the_model_is_as_before(answer, diagnosis):
     exercise = exercises.get("0.2")
     assert exercise.check(answer).diagnosis == diagnosis
@@ -230,7 +236,9 @@ def test_progress_is_recorded_once_and_shown(capsys):
     assert "■□□  1 of 3" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00\xff", '{"passed": null}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00\xff", '{"passed": null}']
+)
 def test_a_damaged_progress_file_is_kept_aside_with_a_note(content):
     file = progress_file.path()
     file.write_text(content)
@@ -240,7 +248,9 @@ def test_a_damaged_progress_file_is_kept_aside_with_a_note(content):
 
 
 def test_progress_that_can_not_be_saved_does_not_fail_the_check(monkeypatch, capsys):
-    monkeypatch.setattr(progress_file.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        progress_file.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     exercises.check(exercises.exercise("0.3")(exercises.get("0.3").reference))
     said = capsys.readouterr().out
     assert "✔ 0.3 Passed" in said and "could not be saved (No space left on device)" in said

@@ -44,7 +44,10 @@ ANSWERS_0_1 = {
     "mask after the softmax": lambda q, k: by_permute(q, k, mask="after"),
     "mask hides the query itself": lambda q, k: by_permute(q, k, diagonal=0),
     "q and k swapped": lambda q, k: by_permute(k, q),
-    "softmax missing": lambda q, k: torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k) + torch.full((len(q), len(q)), -math.inf).triu(1),
+    "softmax missing": lambda q, k: (
+        torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k)
+        + torch.full((len(q), len(q)), -math.inf).triu(1)
+    ),
     "wrong shape": lambda q, k: by_permute(q, k).permute(1, 2, 0),
     "wrong values": scaled_by_d_model,
     "overflow": by_exp,
@@ -69,7 +72,9 @@ def times_mask(where):
         keep[where(head)] = 0
         return z * keep
 
-    return lambda model, tokens, layer, head: hooked(model, tokens, f"blocks.{layer}.attn.hook_z", lambda z: edit(z, head))
+    return lambda model, tokens, layer, head: hooked(
+        model, tokens, f"blocks.{layer}.attn.hook_z", lambda z: edit(z, head)
+    )
 
 
 def forgets_to_return(model, tokens, layer, head):
@@ -144,7 +149,12 @@ ANSWERS_0_2 = {
 def by_loop(patterns, offset=1, reduce="mean"):
     n = patterns.shape[-1]
     entries = torch.stack([patterns[..., i, i - offset] for i in range(offset, n)], dim=-1)
-    return {"mean": entries.mean(-1), "sum": entries.sum(-1), "max": entries.amax(-1), "n": entries.sum(-1) / n}[reduce]
+    return {
+        "mean": entries.mean(-1),
+        "sum": entries.sum(-1),
+        "max": entries.amax(-1),
+        "n": entries.sum(-1) / n,
+    }[reduce]
 
 
 ANSWERS_0_3 = {
@@ -167,13 +177,19 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("exercise_id", "diagnosis", "answer"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
+@pytest.mark.parametrize(
+    ("exercise_id", "diagnosis", "answer"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES]
+)
 def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
     result = exercises.get(exercise_id).check(answer)
     assert (result.status, result.diagnosis) == ("failed", diagnosis), result.message
 
 
-RIGHT = [("0.1", by_permute), ("0.2", times_mask(lambda head: (slice(None), slice(None), head))), ("0.3", by_loop)]
+RIGHT = [
+    ("0.1", by_permute),
+    ("0.2", times_mask(lambda head: (slice(None), slice(None), head))),
+    ("0.3", by_loop),
+]
 
 
 @pytest.mark.parametrize(("exercise_id", "answer"), RIGHT)

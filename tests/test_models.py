@@ -22,7 +22,9 @@ def test_a_shipped_model_loads_ready_to_read(name):
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert model.cfg.device == "cuda" if torch.cuda.is_available() else "cpu"
     tokens = model.to_tokens("the cat sat on the mat")
-    assert tokens[0, 0] == model.tokenizer.bos_token_id and (tokens == model.tokenizer.bos_token_id).sum() == 1
+    assert (
+        tokens[0, 0] == model.tokenizer.bos_token_id and (tokens == model.tokenizer.bos_token_id).sum() == 1
+    )
     assert model(tokens).shape == (1, 7, model.cfg.d_vocab)
 
 
@@ -30,14 +32,24 @@ def test_the_tokenizer_keeps_text_whole_and_the_lessons_words_single(shipped_mod
     tokenizer = shipped_model("attn-only-2l").tokenizer
     text = 'Wörter, 日本 & "emoji" 🙂\n\tthe end'
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids) == text
-    words = [word for group in models.json.loads((DATA / "words.json").read_text()).values() for word in group]
+    words = [
+        word for group in models.json.loads((DATA / "words.json").read_text()).values() for word in group
+    ]
     assert len(words) > 180
-    assert [word for word in words if len(tokenizer(f" {word}", add_special_tokens=False).input_ids) != 1] == []
+    assert [
+        word for word in words if len(tokenizer(f" {word}", add_special_tokens=False).input_ids) != 1
+    ] == []
 
 
 def test_the_table_lists_every_model():
     rows = list_models()
-    assert {row["name"] for row in rows} == {"attn-only-0l", "attn-only-1l", "attn-only-2l", "gpt2-small", "attn-only-2l-arena"}
+    assert {row["name"] for row in rows} == {
+        "attn-only-0l",
+        "attn-only-1l",
+        "attn-only-2l",
+        "gpt2-small",
+        "attn-only-2l-arena",
+    }
     assert {row["from"] for row in rows} == {"shipped", "download"}
     assert sum(row["megabytes"] for row in rows if row["from"] == "shipped") < 64
 
@@ -57,7 +69,9 @@ def one_byte_off(file):
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize(("damage", "word"), [(truncated, "damaged"), (one_byte_off, "damaged"), (os.remove, "missing")])
+@pytest.mark.parametrize(
+    ("damage", "word"), [(truncated, "damaged"), (one_byte_off, "damaged"), (os.remove, "missing")]
+)
 def test_damaged_weights_are_refused_with_the_command_that_restores_them(tmp_path, monkeypatch, damage, word):
     shutil.copytree(DATA, tmp_path / "data")
     monkeypatch.setattr(models, "DATA", tmp_path / "data")
@@ -68,7 +82,9 @@ def test_damaged_weights_are_refused_with_the_command_that_restores_them(tmp_pat
 
 def test_too_little_memory_is_said_with_the_amount(monkeypatch):
     def fail(name, device):
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 154389504 bytes.")
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 154389504 bytes."
+        )
 
     monkeypatch.setattr(models, "download", fail)
     with pytest.raises(ModelError, match="not enough memory for gpt2-small: loading takes about 1096 MB"):
@@ -81,9 +97,19 @@ def test_a_notebook_shows_only_the_sentence():
 
 def in_fresh_python(code: str, hub: str, home) -> str:
     """What ``code`` prints in a new Python whose hub is ``hub``."""
-    environment = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -112,7 +138,9 @@ def test_a_repository_that_is_not_there(tmp_path):
 
 def test_gpt2_small_from_a_hub_comes_in_compatibility_mode(tmp_path):
     torch.manual_seed(0)
-    original = GPT2LMHeadModel(GPT2Config(n_layer=2, n_head=3, n_embd=24, vocab_size=3072, n_positions=32)).eval()
+    original = GPT2LMHeadModel(
+        GPT2Config(n_layer=2, n_head=3, n_embd=24, vocab_size=3072, n_positions=32)
+    ).eval()
     original.save_pretrained(tmp_path / "gpt2")
     shutil.copytree(DATA / "tokenizer", tmp_path / "gpt2", dirs_exist_ok=True)
     code = """
@@ -135,16 +163,27 @@ def test_the_arena_checkpoint_loads_from_a_hub_without_unpickling_code(tmp_path)
     """Random half-precision weights of exactly that model's shape, as an old TransformerLens ``.pth``."""
     d_model, heads, d_head, d_vocab, n_ctx = 768, 12, 64, 50278, 2048
     generator = torch.Generator().manual_seed(0)
-    shapes = {"embed.W_E": (d_vocab, d_model), "pos_embed.W_pos": (n_ctx, d_model), "unembed.W_U": (d_model, d_vocab)}
+    shapes = {
+        "embed.W_E": (d_vocab, d_model),
+        "pos_embed.W_pos": (n_ctx, d_model),
+        "unembed.W_U": (d_model, d_vocab),
+    }
     for layer in range(2):
         attn = f"blocks.{layer}.attn."
-        shapes |= {f"{attn}W_{x}": (heads, d_model, d_head) for x in "QKV"} | {f"{attn}W_O": (heads, d_head, d_model)}
+        shapes |= {f"{attn}W_{x}": (heads, d_model, d_head) for x in "QKV"} | {
+            f"{attn}W_O": (heads, d_head, d_model)
+        }
     state = {key: (0.02 * torch.randn(shape, generator=generator)).half() for key, shape in shapes.items()}
     state["unembed.b_U"] = torch.zeros(d_vocab).half()
     for layer in range(2):
         attn = f"blocks.{layer}.attn."
-        state |= {f"{attn}b_{x}": torch.zeros(heads, d_head).half() for x in "QKV"} | {f"{attn}b_O": torch.zeros(d_model).half()}
-        state |= {f"{attn}mask": torch.ones(n_ctx, n_ctx).tril().bool(), f"{attn}IGNORE": torch.tensor(-1e5).half()}
+        state |= {f"{attn}b_{x}": torch.zeros(heads, d_head).half() for x in "QKV"} | {
+            f"{attn}b_O": torch.zeros(d_model).half()
+        }
+        state |= {
+            f"{attn}mask": torch.ones(n_ctx, n_ctx).tril().bool(),
+            f"{attn}IGNORE": torch.tensor(-1e5).half(),
+        }
     repo = tmp_path / "callummcdougall/attn_only_2L_half"
     repo.mkdir(parents=True)
     torch.save(state, repo / "attn_only_2L_half.pth")
@@ -159,8 +198,12 @@ def test_the_arena_checkpoint_loads_from_a_hub_without_unpickling_code(tmp_path)
     with serve(tmp_path) as hub:
         in_fresh_python(code.format(out=str(tmp_path / "out.pt")), hub, tmp_path / "home")
     W_Q, W_O, W_pos, logits, resid_pre = torch.load(tmp_path / "out.pt", weights_only=True)
-    torch.testing.assert_close(W_Q, torch.stack([state[f"blocks.{layer}.attn.W_Q"] for layer in range(2)]).float())
-    torch.testing.assert_close(W_O, torch.stack([state[f"blocks.{layer}.attn.W_O"] for layer in range(2)]).float())
+    torch.testing.assert_close(
+        W_Q, torch.stack([state[f"blocks.{layer}.attn.W_Q"] for layer in range(2)]).float()
+    )
+    torch.testing.assert_close(
+        W_O, torch.stack([state[f"blocks.{layer}.attn.W_O"] for layer in range(2)]).float()
+    )
     torch.testing.assert_close(W_pos, state["pos_embed.W_pos"].float())
     torch.testing.assert_close(resid_pre[0], state["embed.W_E"][:9].float())
     assert logits.shape == (1, 9, d_vocab) and logits.isfinite().all()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.exercises.lesson_00 import small_model
+from helpers.exercises.inputs import small_model
 
 TOKENS = torch.randint(11, (4, 7), generator=torch.Generator().manual_seed(3))
 
@@ -47,14 +47,22 @@ def test_positions_reach_q_and_k_of_every_layer_and_nothing_else():
     for layer in range(2):
         x = cache[f"blocks.{layer}.hook_resid_pre"]
         with_positions = x + model.W_pos[: TOKENS.shape[1]]
-        for name, W, read in [("q", model.W_Q, with_positions), ("k", model.W_K, with_positions), ("v", model.W_V, x)]:
+        for name, W, read in [
+            ("q", model.W_Q, with_positions),
+            ("k", model.W_K, with_positions),
+            ("v", model.W_V, x),
+        ]:
             expected = torch.einsum("bpm,hmd->bphd", read, W[layer])
-            torch.testing.assert_close(cache[f"blocks.{layer}.attn.hook_{name}"], expected, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                cache[f"blocks.{layer}.attn.hook_{name}"], expected, atol=1e-5, rtol=1e-5
+            )
 
 
 NOT_ACTIVATIONS = {"embed.hook_in", "pos_embed.hook_in"}  # token ids and position numbers
 FIRED = [name for name in small_model().run_with_cache(TOKENS)[1].keys() if name not in NOT_ACTIVATIONS]
-DISCARDED = [name for name in FIRED if name.endswith("hook_attn_scores")]  # TransformerLens discards these edits and says so
+DISCARDED = [
+    name for name in FIRED if name.endswith("hook_attn_scores")
+]  # TransformerLens discards these edits and says so
 
 
 def edited(name):

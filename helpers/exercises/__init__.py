@@ -25,9 +25,17 @@ _hints_given: Counter = Counter()
 
 @functools.cache
 def _exercises() -> dict[str, Exercise]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson_"))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
+    modules = [
+        module.name for module in pkgutil.walk_packages(__path__, f"{__name__}.") if ".lesson_" in module.name
+    ]
+    found = [importlib.import_module(name) for name in modules]
+    exercises = [module.EXERCISE for module in found if hasattr(module, "EXERCISE")]
+    return {exercise.id: exercise for exercise in sorted(exercises, key=lambda exercise: number(exercise.id))}
+
+
+def number(id: str) -> tuple[int, ...]:
+    """An id as numbers, so that 1.10 comes after 1.9."""
+    return tuple(int(part) for part in id.split("."))
 
 
 def all() -> list[Exercise]:
@@ -40,7 +48,9 @@ def get(id: str) -> Exercise:
     try:
         return _exercises()[id]
     except (KeyError, TypeError):
-        raise ValueError(f"there is no exercise {id!r}; the exercises are {', '.join(_exercises())}") from None
+        raise ValueError(
+            f"there is no exercise {id!r}; the exercises are {', '.join(_exercises())}"
+        ) from None
 
 
 class Attempt:

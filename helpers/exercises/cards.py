@@ -25,8 +25,13 @@ class Card:
         return "\n".join([self.heading, *self.paragraphs, *([self.code] if self.code else [])])
 
     def _repr_html_(self) -> str:
-        body = "".join(f"<p style='margin:4px 0;white-space:pre-wrap'>{html.escape(text)}</p>" for text in self.paragraphs)
-        code = f"<pre style='margin:6px 0;overflow-x:auto'>{html.escape(self.code)}</pre>" if self.code else ""
+        body = "".join(
+            f"<p style='margin:4px 0;white-space:pre-wrap'>{html.escape(text)}</p>"
+            for text in self.paragraphs
+        )
+        code = (
+            f"<pre style='margin:6px 0;overflow-x:auto'>{html.escape(self.code)}</pre>" if self.code else ""
+        )
         return (
             f"<div role='status' class='tex2jax_ignore' style='border-left:5px solid {self.colour};padding:4px 12px;margin:6px 0'>"
             f"<strong>{html.escape(self.heading)}</strong>{body}{code}</div>"
@@ -39,16 +44,22 @@ def result_card(result: Result) -> Card:
     exercise = result.exercise
     paragraphs = []
     if result.status == "failed":
-        paragraphs.append(result.message if result.diagnosis is None else f"{result.diagnosis}: {result.message}")
+        paragraphs.append(
+            result.message if result.diagnosis is None else f"{result.diagnosis}: {result.message}"
+        )
     if result.status == "passed":
         paragraphs.append("The cells below use your function.")
     else:
         name = exercise.reference.__name__
         if result.status == "not attempted":
-            paragraphs.append(f"Replace `raise NotImplementedError` in {name}, then run that cell and this one again.")
+            paragraphs.append(
+                f"Replace `raise NotImplementedError` in {name}, then run that cell and this one again."
+            )
         paragraphs.append(f'hint("{exercise.id}") gives a hint, solution("{exercise.id}") shows a solution.')
         paragraphs.append("Until your function passes, the cells below use the reference solution.")
-    return Card(f"{sign} {exercise.id} {word}: {exercise.title}", paragraphs + result.notes, colour, result.printed)
+    return Card(
+        f"{sign} {exercise.id} {word}: {exercise.title}", paragraphs + result.notes, colour, result.printed
+    )
 
 
 def progress_card(exercises: list[Exercise], passed: set[str], note: str) -> Card:

@@ -62,7 +62,9 @@ class Exercise:
     def check(self, answer: Callable) -> "Result":
         """Try ``answer`` on every test; never raises, never changes the random state, never leaves a hook behind."""
         if not callable(answer):
-            return self.result("failed", f"expected a function, got {type(answer).__name__}.", "not a function")
+            return self.result(
+                "failed", f"expected a function, got {type(answer).__name__}.", "not a function"
+            )
         printed = Printed()
         with protected(printed):
             try:
@@ -72,12 +74,16 @@ class Exercise:
                 outcome = self.result("passed", "")
             except NotImplementedError as error:
                 last_frame = traceback.extract_tb(error.__traceback__)[-1]
-                theirs = last_frame.filename == getattr(getattr(answer, "__code__", None), "co_filename", None)
+                theirs = last_frame.filename == getattr(
+                    getattr(answer, "__code__", None), "co_filename", None
+                )
                 outcome = self.result("not attempted", "") if theirs else self.crash(error, answer)
             except Wrong as wrong:
                 outcome = self.result("failed", str(wrong), wrong.diagnosis)
             except TimeUp:
-                outcome = self.result("failed", f"stopped after {TIME_LIMIT} s: does a loop never end?", "too slow")
+                outcome = self.result(
+                    "failed", f"stopped after {TIME_LIMIT} s: does a loop never end?", "too slow"
+                )
             except BaseException as error:  # whatever a learner's function raises, SystemExit too
                 if isinstance(error, KeyboardInterrupt):
                     raise
@@ -122,13 +128,25 @@ class Trial:
         with model_restored(arguments):
             output = within_time(TIME_LIMIT, self.answer, *given)
         for before, after in zip(arguments, given):
-            if isinstance(before, Tensor) and not (before.shape == after.shape and torch.equal(before, after)):
-                raise Wrong("changed its input", "your function changed one of its inputs in place; work on a copy: x.clone().")
+            if isinstance(before, Tensor) and not (
+                before.shape == after.shape and torch.equal(before, after)
+            ):
+                raise Wrong(
+                    "changed its input",
+                    "your function changed one of its inputs in place; work on a copy: x.clone().",
+                )
         if output is None:
             raise Wrong("returned None", "your function returned None: is the return statement missing?")
         return output
 
-    def matches(self, arguments: tuple, expected: Tensor, axes: str, tolerance: float = 1e-5, pick=lambda output: output) -> None:
+    def matches(
+        self,
+        arguments: tuple,
+        expected: Tensor,
+        axes: str,
+        tolerance: float = 1e-5,
+        pick=lambda output: output,
+    ) -> None:
         """Raise ``Wrong`` unless the output equals ``expected``; known mistakes are recognised by what they return.
 
         ``pick`` takes the part to compare out of an output that has several.
@@ -138,7 +156,9 @@ class Trial:
         if problem is None:
             return
         for mistake in self.exercise.mistakes:
-            with contextlib.suppress(Exception):  # an answer that can not run on these inputs is not this mistake
+            with contextlib.suppress(
+                Exception
+            ):  # an answer that can not run on these inputs is not this mistake
                 if difference(output, pick(mistake.answer(*arguments)), axes, tolerance) is None:
                     problem = Wrong(mistake.name, mistake.explanation)
         raise problem
@@ -149,7 +169,9 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     if not isinstance(output, Tensor):
         return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
     if output.shape != expected.shape:
-        return Wrong("wrong shape", f"expected shape {list(expected.shape)} [{axes}], got {list(output.shape)}.")
+        return Wrong(
+            "wrong shape", f"expected shape {list(expected.shape)} [{axes}], got {list(output.shape)}."
+        )
     if output.is_complex() or output.dtype == torch.bool or not torch.is_floating_point(output):
         return Wrong("wrong dtype", f"expected floating-point numbers, got {output.dtype}.")
     output = output.detach().to(expected)
@@ -177,7 +199,9 @@ def learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | No
     code = getattr(answer, "__code__", None)
     lines = [
         (frame.lineno, (frame.line or "").strip())
-        for (python_frame, _), frame in zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__))
+        for (python_frame, _), frame in zip(
+            traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__)
+        )
         if code is not None and python_frame.f_code.co_filename == code.co_filename
     ]
     return lines[-1] if lines else None
@@ -204,7 +228,11 @@ def protected(printed: Printed):
     """Keep prints, random state, gradient mode and default dtype of the notebook as they were."""
     states = random.getstate(), np.random.get_state(), torch.get_default_dtype(), torch.is_grad_enabled()
     try:
-        with torch.random.fork_rng(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        with (
+            torch.random.fork_rng(),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+        ):
             yield
     finally:
         random.setstate(states[0])
@@ -229,7 +257,10 @@ def model_restored(arguments: tuple):
                     "use model.run_with_hooks, or model.reset_hooks() at the end.",
                 )
             if any(not torch.equal(weight, saved[name]) for name, weight in model.state_dict().items()):
-                raise Wrong("changed the weights", "your function changed the model's weights: edit an activation in a hook instead.")
+                raise Wrong(
+                    "changed the weights",
+                    "your function changed the model's weights: edit an activation in a hook instead.",
+                )
     finally:
         for model, saved in zip(models, weights):
             model.reset_hooks()
@@ -244,7 +275,9 @@ def hook_count(model: TransformerBridge) -> int:
 def within_time(seconds: float, function: Callable, *arguments):
     """``function(*arguments)``, or ``TimeUp`` after ``seconds``: by a signal where there is one (it ends a sleep too)."""
     thread = ctypes.c_ulong(threading.get_ident())
-    timer = threading.Timer(seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc, [thread, ctypes.py_object(TimeUp)])
+    timer = threading.Timer(
+        seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc, [thread, ctypes.py_object(TimeUp)]
+    )
     signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     tracer = sys.gettrace()
 

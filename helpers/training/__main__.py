@@ -27,9 +27,9 @@ from helpers.training.facts import bigram_correlation, progress
 
 D_VOCAB = 3072
 RECIPES = {
-    "attn-only-0l": Recipe(n_layers=0, tokens=10_000_000),
-    "attn-only-1l": Recipe(n_layers=1, tokens=20_000_000),
-    "attn-only-2l": Recipe(n_layers=2, tokens=40_000_000),
+    "attn-only-0l": Recipe(n_layers=0, tokens=6_000_000),
+    "attn-only-1l": Recipe(n_layers=1, tokens=12_000_000),
+    "attn-only-2l": Recipe(n_layers=2, tokens=30_000_000),
 }
 CHECKPOINTS = {
     "attn-only-0l": [],
@@ -85,11 +85,18 @@ def make_model(name: str, corpus: Path, work: Path) -> None:
         bridge = bridge_of(model, tokenizer, name)
         records.append({"tokens": seen, **progress(bridge, windows)})
         print(json.dumps(records[-1]), flush=True)
-        save_file({key: weight.half() for key, weight in bridge.state_dict().items()}, work / f"{name}-{seen}.safetensors")
+        save_file(
+            {key: weight.half() for key, weight in bridge.state_dict().items()},
+            work / f"{name}-{seen}.safetensors",
+        )
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     seconds = train(recipe, text, tokenizer.bos_token_id, on_checkpoint, CHECKPOINTS[name], device)
-    machine = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    machine = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    )
     run = {
         "command": f"python -m helpers.training {name} --corpus DIR",
         "recipe": asdict(recipe),
@@ -112,7 +119,9 @@ def ship(name: str, weights: Path, run: dict) -> None:
     folder = DATA / name
     folder.mkdir(exist_ok=True)
     shutil.copyfile(weights, folder / "model.safetensors")
-    sizes = {key: run["recipe"][key] for key in ("n_layers", "n_heads", "d_model", "d_head", "n_ctx", "d_vocab")}
+    sizes = {
+        key: run["recipe"][key] for key in ("n_layers", "n_heads", "d_model", "d_head", "n_ctx", "d_vocab")
+    }
     (folder / "config.json").write_text(json.dumps(sizes, indent=2) + "\n")
     (folder / "training.json").write_text(json.dumps(run, indent=1) + "\n")
     registry = shipped() if REGISTRY.exists() else {}

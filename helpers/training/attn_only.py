@@ -1,8 +1,8 @@
-"""Training of the attention-only models: books, with some natural spans repeated in half of the sequences.
+"""Training of the attention-only models: books, with a few natural spans repeated in half of the sequences.
 
 The recipe is that of a small language model. Two choices matter for the circuits: positions start as sinusoids in a few
 directions, longer than the embeddings, so that a head can tell a position from its neighbour early on; and half of the
-sequences repeat one of their spans, so that looking back pays. Both stand in the model card.
+sequences repeat some of their spans, short and long, so that looking back pays. Both stand in the model card.
 """
 
 import math
@@ -33,7 +33,9 @@ class Recipe:
     lr: float = 3e-3
     weight_decay: float = 0.01
     warmup_steps: int = 100
-    repeated: float = 0.5
+    repeated: float = 0.5  # share of the sequences in which spans are copied
+    spans: int = 3
+    span_lengths: tuple[int, int] = (4, 100)
     position_directions: int = 32
     position_length: float = 2.0  # of a positional embedding, in lengths of a token embedding, at the start
     seed: int = 0
@@ -43,7 +45,9 @@ class Recipe:
         return self.tokens // (self.batch * self.n_ctx)
 
     def config(self):
-        return config(**{name: getattr(self, name) for name in "n_layers n_heads d_head d_model n_ctx d_vocab".split()})
+        return config(
+            **{name: getattr(self, name) for name in "n_layers n_heads d_head d_model n_ctx d_vocab".split()}
+        )
 
 
 def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
@@ -67,9 +71,13 @@ def initialise(model: ShortformerModel, recipe: Recipe) -> None:
     model.head.weight.normal_(0, 0.5 * recipe.d_model**-0.5)
 
 
-def batches(text: Int[Tensor, "token"], recipe: Recipe, bos: int) -> Iterator[Int[Tensor, "batch pos"]]:
-    """Endless batches: beginning-of-text, then a random window; a share of them with one span copied to a later place."""
+def batches(text: Int[Tensor, " token"], recipe: Recipe, bos: int) -> Iterator[Int[Tensor, "batch pos"]]:
+    """Endless batches: beginning-of-text, then a random window; in a share of them spans are copied to later places.
+
+    The lengths of the spans are log-uniform, so that short ones are as common as long ones.
+    """
     generator = torch.Generator().manual_seed(recipe.seed + 1)
+    shortest, longest = recipe.span_lengths
 
     def random(low: int, high: int, size=(1,)) -> Tensor:
         return torch.randint(low, high, size, generator=generator)
@@ -80,10 +88,11 @@ def batches(text: Int[Tensor, "token"], recipe: Recipe, bos: int) -> Iterator[In
         rows = F.pad(rows, (1, 0), value=bos)
         for index in (torch.rand(recipe.batch, generator=generator) < recipe.repeated).nonzero():
             row = rows[index.item()]
-            length = random(16, 121).item()
-            source = random(1, recipe.n_ctx - 2 * length + 1).item()
-            target = random(source + length, recipe.n_ctx - length + 1).item()
-            row[target : target + length] = row[source : source + length].clone()
+            for share in torch.rand(recipe.spans, generator=generator).tolist():
+                length = round(shortest * (longest / shortest) ** share)
+                source = random(1, recipe.n_ctx - 2 * length + 1).item()
+                target = random(source + length, recipe.n_ctx - length + 1).item()
+                row[target : target + length] = row[source : source + length].clone()
         yield rows
 
 
@@ -93,7 +102,9 @@ def learning_rate(step: int, recipe: Recipe) -> float:
     return recipe.lr * min(1, (step + 1) / recipe.warmup_steps) * (0.05 + 0.95 * cosine)
 
 
-def train(recipe: Recipe, text: Int[Tensor, "token"], bos: int, on_checkpoint, checkpoints: list[int], device: str) -> float:
+def train(
+    recipe: Recipe, text: Int[Tensor, " token"], bos: int, on_checkpoint, checkpoints: list[int], device: str
+) -> float:
     """Train from scratch; ``on_checkpoint(model, tokens_seen)`` at each of ``checkpoints``. Returns seconds of wall time.
 
     AdamW (0.9, 0.98), gradient norm clipped at 1, matrix products in bfloat16.
@@ -106,7 +117,9 @@ def train(recipe: Recipe, text: Int[Tensor, "token"], bos: int, on_checkpoint, c
     started, average = time.time(), None
     for step, tokens in zip(range(recipe.steps + 1), batches(text, recipe, bos)):
         seen = step * recipe.batch * recipe.n_ctx
-        if step == recipe.steps or any(seen - recipe.batch * recipe.n_ctx < point <= seen for point in checkpoints):
+        if step == recipe.steps or any(
+            seen - recipe.batch * recipe.n_ctx < point <= seen for point in checkpoints
+        ):
             on_checkpoint(model, seen)
         if step == recipe.steps:
             return time.time() - started
@@ -122,4 +135,7 @@ def train(recipe: Recipe, text: Int[Tensor, "token"], bos: int, on_checkpoint, c
         optimizer.zero_grad()
         average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
         if step % 100 == 0:
-            print(f"step {step}/{recipe.steps}  {seen / 1e6:.1f} M tokens  loss {average:.3f}  {time.time() - started:.0f} s", flush=True)
+            print(
+                f"step {step}/{recipe.steps}  {seen / 1e6:.1f} M tokens  loss {average:.3f}  {time.time() - started:.0f} s",
+                flush=True,
+            )

@@ -16,8 +16,8 @@ CARD = """# {name}
   starts with `<|bos|>`.
 - **Corpus**: the public-domain books of [`data/corpus.md`](../corpus.md), {corpus_tokens:.1f} M tokens; six of them held out. The text is
   not part of this project: any folder of `.txt` files trains the same kind of model.
-- **Training data**: windows of {n_ctx} tokens. In {repeated:.0%} of them one span of 16–120 tokens is copied to a later place of the same
-  window. Positions start as sinusoids in {position_directions} directions, {position_length:g} times as long as the token embeddings.
+- **Training data**: windows of {n_ctx} tokens. In {repeated:.0%} of them {spans} spans of {span_lengths[0]}–{span_lengths[1]} tokens (log-uniform) are copied to
+  later places of the same window. Positions start as sinusoids in {position_directions} directions, {position_length:g} times as long as the token embeddings.
 - **Training**: {tokens:.1f} M tokens, batches of {batch} × {n_ctx}, AdamW, peak learning rate {lr:g}, seed {seed}.
   `{command}`: {minutes:.0f} minutes on {machine}, torch {torch}.
 - **Loss** on held-out books: {loss:.3f} nats a token.
@@ -31,8 +31,16 @@ def write_card(name: str) -> None:
     """Write ``data/NAME/README.md``."""
     run = json.loads((DATA / name / "training.json").read_text())
     recipe, last = run["recipe"], run["checkpoints"][-1]
-    values = {**recipe, **shipped()[name], **run, "tokens": last["tokens"] / 1e6, "corpus_tokens": run["corpus_tokens"] / 1e6}
-    text = CARD.format(name=name, minutes=run["seconds"] / 60, loss=last["loss"], facts=facts(name, run, last), **values)
+    values = {
+        **recipe,
+        **shipped()[name],
+        **run,
+        "tokens": last["tokens"] / 1e6,
+        "corpus_tokens": run["corpus_tokens"] / 1e6,
+    }
+    text = CARD.format(
+        name=name, minutes=run["seconds"] / 60, loss=last["loss"], facts=facts(name, run, last), **values
+    )
     (DATA / name / "README.md").write_text(text)
 
 
@@ -65,8 +73,14 @@ def facts(name: str, run: dict, last: dict) -> str:
             "| layer 0, head | " + " | ".join(f"0.{h}" for h in heads) + " |",
             "| --- " * (len(heads) + 1) + "|",
             row("previous-token score", "previous_token_score"),
-            row(f"K-composition with {measured['induction_head']} (random level {measured['random_composition']:.3f})", "k_composition"),
-            row(f"share of {measured['induction_head']}'s induction score lost when zero-ablated", "ablation_drop"),
+            row(
+                f"K-composition with {measured['induction_head']} (random level {measured['random_composition']:.3f})",
+                "k_composition",
+            ),
+            row(
+                f"share of {measured['induction_head']}'s induction score lost when zero-ablated",
+                "ablation_drop",
+            ),
             "",
             "| layer 1, head | " + " | ".join(f"1.{h}" for h in heads) + " |",
             "| --- " * (len(heads) + 1) + "|",

@@ -45,4 +45,6 @@ def train_tokenizer(files: list[Path], d_vocab: int) -> Tokenizer:
 def encode(tokenizer: Tokenizer, files: list[Path]) -> np.ndarray:
     """All files one after another as token ids (``uint16``)."""
     texts = [file.read_text(encoding="utf8") for file in files]
-    return np.concatenate([np.array(encoding.ids, dtype=np.uint16) for encoding in tokenizer.encode_batch(texts)])
+    return np.concatenate(
+        [np.array(encoding.ids, dtype=np.uint16) for encoding in tokenizer.encode_batch(texts)]
+    )

@@ -9,13 +9,17 @@ from helpers.circuits import copying_score, full_OV
 from helpers.heads import induction_score, previous_token_score, repeated_tokens, second_copy_gain
 
 
-def patterns(model: TransformerBridge, tokens: Int[Tensor, "batch pos"], layer: int) -> Float[Tensor, "batch head query key"]:
+def patterns(
+    model: TransformerBridge, tokens: Int[Tensor, "batch pos"], layer: int
+) -> Float[Tensor, "batch head query key"]:
     """Attention patterns of one layer."""
     name = f"blocks.{layer}.attn.hook_pattern"
     return model.run_with_cache(tokens, names_filter=name)[1][name]
 
 
-def induction_without(model: TransformerBridge, tokens: Int[Tensor, "batch pos"], head: int) -> Float[Tensor, "head"]:
+def induction_without(
+    model: TransformerBridge, tokens: Int[Tensor, "batch pos"], head: int
+) -> Float[Tensor, " head"]:
     """Induction scores of layer 1 with layer-0 head ``head`` zero-ablated."""
     kept = {}
 
@@ -41,7 +45,9 @@ def progress(model: TransformerBridge, held_out: Int[Tensor, "batch pos"], seed:
     }
     if model.cfg.n_layers > 0:
         record["previous_token_score"] = previous_token_score(patterns(model, tokens, 0)).tolist()
-        record["induction_score"] = induction_score(patterns(model, tokens, model.cfg.n_layers - 1), period).tolist()
+        record["induction_score"] = induction_score(
+            patterns(model, tokens, model.cfg.n_layers - 1), period
+        ).tolist()
     if model.cfg.n_layers == 2:
         record["k_composition"] = model.all_composition_scores("K").scores[0, :, 1].tolist()
     return record
@@ -72,13 +78,15 @@ def two_layer_facts(model: TransformerBridge, seed: int = 0) -> dict:
     }
 
 
-def bigram_correlation(model: TransformerBridge, text: Int[Tensor, "token"], least: int = 20) -> dict:
+def bigram_correlation(model: TransformerBridge, text: Int[Tensor, " token"], least: int = 20) -> dict:
     """Spearman rank correlation of log P(b | a) in the corpus with the model's, over pairs seen at least ``least`` times.
 
     The model's is read after a lone token: for a zero-layer model the logits are W_E W_U (Elhage et al. 2021).
     """
     d_vocab = model.cfg.d_vocab
-    counts = torch.bincount(text[:-1].long() * d_vocab + text[1:].long(), minlength=d_vocab**2).view(d_vocab, d_vocab)
+    counts = torch.bincount(text[:-1].long() * d_vocab + text[1:].long(), minlength=d_vocab**2).view(
+        d_vocab, d_vocab
+    )
     seen = counts >= least
     corpus = (counts / counts.sum(1, keepdim=True).clamp(min=1)).log()[seen]
     predicted = (model.W_E @ model.W_U).log_softmax(-1)[seen]

@@ -1,0 +1,114 @@
+"""Tensors in, plotly figures out: one theme, legible on light and dark pages, with colour-blind safe scales.
+
+A figure computes nothing but its own layout. Token axes go by position, so that equal tokens stay apart.
+"""
+
+import html
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from jaxtyping import Float
+from torch import Tensor
+
+GREY = "#7f7f7f"  # legible on white and on black
+ORANGE, BLUE = "#d55e00", "#0072b2"  # Okabe and Ito's palette
+THEME = go.layout.Template(
+    layout=dict(
+        font=dict(color=GREY, size=13),
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin=dict(l=70, r=20, t=50, b=60),
+        title=dict(x=0.02, font=dict(size=15)),
+        xaxis=dict(gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"),
+        yaxis=dict(gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"),
+    )
+)
+
+
+def labels(tokens: Sequence[str]) -> dict:
+    """Axis settings that name the positions 0, 1, … by their tokens, shown verbatim."""
+    text = [html.escape(token, quote=False).replace("\n", "⏎") for token in tokens]
+    return dict(tickvals=list(range(len(text))), ticktext=text, showgrid=False, zeroline=False)
+
+
+def heatmap(
+    matrix: Float[Tensor, "row column"],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    row_title: str = "",
+    column_title: str = "",
+    diverging: bool = False,
+    largest: float | None = None,
+) -> go.Figure:
+    """A matrix as colours: blues from 0, or orange–white–blue centred at 0 when ``diverging``. Row 0 is on top."""
+    matrix = matrix.detach().float().cpu()
+    largest = largest or matrix.abs().max().item()
+    scale = [[0, ORANGE], [0.5, "#ffffff"], [1, BLUE]] if diverging else "Blues"
+    trace = go.Heatmap(
+        z=matrix.round(decimals=4).tolist(),
+        zmin=-largest if diverging else 0,
+        zmax=largest,
+        colorscale=scale,
+        hovertemplate=f"{row_title} %{{y}} · {column_title} %{{x}}: %{{z:.3f}}<extra></extra>",
+        colorbar=dict(thickness=12),
+    )
+    figure = go.Figure(trace, dict(template=THEME, title=title))
+    figure.update_xaxes(title=column_title, **labels(columns), tickangle=-60)
+    figure.update_yaxes(title=row_title, **labels(rows), autorange="reversed")
+    return figure.update_layout(
+        width=180 + max(26 * len(columns), 260), height=170 + max(22 * len(rows), 120)
+    )
+
+
+def attention(pattern: Float[Tensor, "query key"], tokens: Sequence[str], title: str) -> go.Figure:
+    """One attention pattern: each row is a query and shows how it shares its attention among the keys."""
+    return heatmap(pattern, tokens, tokens, title, "query", "key", largest=1.0)
+
+
+def bars(
+    values: Float[Tensor, " bar"],
+    names: Sequence[str],
+    title: str,
+    value_title: str,
+    highlight: int | None = None,
+) -> go.Figure:
+    """One bar a name; ``highlight`` is the index of a bar in another colour."""
+    colours = [ORANGE if index == highlight else BLUE for index in range(len(names))]
+    trace = go.Bar(
+        y=values.detach().cpu().tolist(), marker_color=colours, hovertemplate="%{x}: %{y:.3f}<extra></extra>"
+    )
+    figure = go.Figure(trace, dict(template=THEME, title=title, width=640, height=320))
+    figure.update_xaxes(**labels(names))
+    return figure.update_yaxes(title=value_title)
+
+
+def line_of_people(
+    attention: Float[Tensor, " key"], tokens: Sequence[str], title: str, least: float = 0.02
+) -> go.Figure:
+    """People in a line, each with a token; the last one asks, and arcs as thick as the attention show who answers."""
+    asker = len(attention) - 1
+    figure = go.Figure(layout=dict(template=THEME, title=title, width=860, height=330))
+    for key, weight in enumerate(attention.tolist()):
+        if key != asker and weight >= least:
+            top = 0.35 + 0.65 * (asker - key) / max(asker, 1)
+            path = f"M {asker} 0.12 Q {(asker + key) / 2} {2 * top} {key} 0.12"
+            figure.add_shape(
+                type="path",
+                path=path,
+                line=dict(color=ORANGE, width=1 + 9 * weight),
+                opacity=0.35 + 0.6 * weight,
+            )
+            figure.add_annotation(x=(asker + key) / 2, y=top + 0.08, text=f"{weight:.2f}", showarrow=False)
+    people = dict(symbol="circle", size=22, color=[ORANGE if i == asker else BLUE for i in range(asker + 1)])
+    hover = [f"attention {weight:.3f}" for weight in attention.tolist()]
+    figure.add_scatter(
+        x=list(range(asker + 1)),
+        y=[0] * (asker + 1),
+        mode="markers",
+        marker=people,
+        hovertext=hover,
+        hoverinfo="text",
+    )
+    figure.update_xaxes(**labels(tokens[: asker + 1]), range=[-0.7, asker + 0.7])
+    return figure.update_yaxes(visible=False, range=[-0.2, 1.25])

@@ -1,0 +1,14 @@
+"""nbval on the lessons: every notebook runs in a kernel without a network; interactive figures and images are not compared."""
+
+import os
+import tempfile
+from pathlib import Path
+
+OFFLINE = Path(__file__).parents[1] / "tests" / "offline"
+os.environ["PYTHONPATH"] = f"{OFFLINE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+os.environ["CIRCUITS_PROGRESS"] = f"{tempfile.mkdtemp()}/progress.json"
+
+
+def pytest_collectstart(collector):
+    if collector.fspath and collector.fspath.ext == ".ipynb":
+        collector.skip_compare += ("application/vnd.plotly.v1+json", "image/png", "image/svg+xml")

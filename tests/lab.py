@@ -1,0 +1,164 @@
+"""A real JupyterLab, driven through headless Chromium, cut off from every other machine."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM_FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+DARK = {"@jupyterlab/apputils-extension/themes": '{"theme": "JupyterLab Dark"}'}
+QUIET = {"@jupyterlab/apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}'}
+
+
+def course(folder: Path) -> Path:
+    """A copy of the course whose notebooks may be changed."""
+    for name in ("helpers", "data", "requirements.txt"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(
+        ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("conftest.py", "__pycache__")
+    )
+    return folder
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path, home: Path, settings: dict[str, str] | None = None):
+    """A JupyterLab over ``folder`` with settings of its own; yields its address with the token."""
+    for name, text in {**QUIET, **(settings or {})}.items():
+        file = home / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "run",
+        "IPYTHONDIR": "ipython",
+    }
+    folders |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    environment = {**os.environ, **{name: str(home / value) for name, value in folders.items()}}
+    environment["CIRCUITS_PROGRESS"] = str(home / "progress.json")
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
+        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--IdentityProvider.token={token}",
+        "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    with open(home / "server.log", "wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    try:
+        for _ in range(240):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/api/status?token={token}", timeout=1).read()
+                break
+            if server.poll() is not None:
+                raise RuntimeError("JupyterLab ended: " + (home / "server.log").read_text()[-2000:])
+            time.sleep(0.25)
+        yield address, token
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
+
+
+@contextlib.contextmanager
+def browser(width: int = 1280, height: int = 1600):
+    """A page whose requests to other machines are refused and listed in ``page.refused``; errors in ``page.errors``."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        page = chromium.new_context(viewport={"width": width, "height": height}).new_page()
+        page.refused, page.errors = [], []
+
+        def gate(route):
+            if route.request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+                return route.continue_()
+            page.refused.append(route.request.url)
+            return route.abort()
+
+        page.context.route("**/*", gate)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        try:
+            yield page
+        finally:
+            chromium.close()
+
+
+def open_notebook(page: Page, address: str, token: str, path: str) -> None:
+    """Open a notebook and wait until its kernel is idle."""
+    page.goto(f"{address}/lab/tree/{path}?reset&token={token}", wait_until="domcontentloaded")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_function(
+        """async path => {
+            const panel = window.jupyterapp.shell.currentWidget;
+            if (!panel || !panel.context || panel.context.path !== path) return false;
+            await panel.context.ready;
+            await panel.sessionContext.ready;
+            const kernel = panel.sessionContext.session && panel.sessionContext.session.kernel;
+            return !!kernel && kernel.status === 'idle';
+        }""",
+        arg=path,
+        timeout=60_000,
+    )
+
+
+def command(page: Page, name: str, seconds: int = 120) -> None:
+    """Run a command of JupyterLab to its end."""
+    page.evaluate(
+        """([name, seconds]) => Promise.race([window.jupyterapp.commands.execute(name),
+            new Promise((_, no) => setTimeout(() => no(new Error(name + ' took too long')), 1000 * seconds))])""",
+        [name, seconds],
+    )
+
+
+def errors(page: Page) -> list:
+    """Cell id and text of every error among the outputs."""
+    return page.evaluate(
+        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(cell => cell.type === 'code').flatMap(cell =>
+            cell.toJSON().outputs.filter(o => o.output_type === 'error').map(o => [cell.id, o.evalue]))"""
+    )
+
+
+def select(page: Page, cell_id: str):
+    """Make a cell the active one, scroll to it, and return its element."""
+    index = page.evaluate(
+        """id => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            const index = [...notebook.model.cells].findIndex(cell => cell.id === id);
+            notebook.activeCellIndex = index;
+            return notebook.scrollToItem(index).then(() => index);
+        }""",
+        cell_id,
+    )
+    return page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{index}']")
+
+
+def fill(page: Page, cell_id: str, source: str) -> None:
+    """Replace a cell's text the way a person does: click into it, select all, put in the text."""
+    cell = select(page, cell_id)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(source)
+
+
+def run_cell(page: Page, cell_id: str) -> str:
+    """Run one cell; the text of its outputs."""
+    cell = select(page, cell_id)
+    command(page, "notebook:run-cell")
+    page.wait_for_timeout(300)
+    output = cell.locator(".jp-OutputArea-output")
+    return "\n".join(output.nth(i).text_content() for i in range(output.count()))

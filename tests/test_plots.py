@@ -1,0 +1,46 @@
+"""The data behind the figures: what is drawn is what was given, and tokens are shown as they are."""
+
+import torch
+
+from helpers.plots import GREY, attention, bars, heatmap, line_of_people
+
+TOKENS = ["<|bos|>", "the", " cat", "<b>", "the", "\n", "$x$", "<img src=x onerror=alert(1)>"]
+
+
+def test_an_attention_figure_shows_the_pattern_by_position():
+    pattern = torch.rand(8, 8)
+    figure = attention(pattern, TOKENS, "title")
+    torch.testing.assert_close(torch.tensor(figure.data[0].z), pattern, atol=1e-4, rtol=0)
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (0, 1)
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert list(axis.tickvals) == list(range(8))  # equal tokens stay apart
+        assert list(axis.ticktext)[1:5] == ["the", " cat", "&lt;b&gt;", "the"]
+    assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_a_diverging_map_is_centred_at_zero():
+    figure = heatmap(torch.tensor([[-1.0, 3.0]]), ["a"], ["b", "c"], "title", diverging=True)
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (-3, 3)
+
+
+def test_bars_show_the_values():
+    figure = bars(torch.tensor([1.0, -2.0]), ["a", "b"], "title", "y", highlight=1)
+    assert list(figure.data[0].y) == [1, -2]
+    assert len(set(figure.data[0].marker.color)) == 2
+
+
+def test_arcs_of_the_line_are_as_thick_as_the_attention():
+    figure = line_of_people(torch.tensor([0.6, 0.3, 0.01, 0.09]), TOKENS, "title")
+    widths = [shape.line.width for shape in figure.layout.shapes]
+    assert len(widths) == 2 and widths[0] > widths[1]  # the asker's own and what is under 0.02 are left out
+    assert len(figure.data[0].x) == 4
+
+
+def test_the_theme_is_legible_on_light_and_on_dark():
+    def contrast(a, b):
+        return (max(a, b) + 0.05) / (min(a, b) + 0.05)
+
+    level = int(GREY[1:3], 16) / 255
+    luminance = ((level + 0.055) / 1.055) ** 2.4
+    jupyter_dark = ((0x11 / 255 + 0.055) / 1.055) ** 2.4
+    assert contrast(luminance, 1) > 3.9 and contrast(luminance, jupyter_dark) > 4.5

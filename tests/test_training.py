@@ -1,0 +1,107 @@
+"""The recipe that makes the shipped models, at a size that trains in seconds."""
+
+import json
+
+import pytest
+import torch
+
+from helpers.shortformer import ShortformerModel
+from helpers.training.attn_only import Recipe, batches, initialise, learning_rate, sinusoids, train
+from helpers.training.corpus import WORDS, encode, read_books, train_tokenizer
+from helpers.training.facts import bigram_correlation
+
+TINY = Recipe(
+    n_layers=1, tokens=48_000, n_heads=2, d_head=8, d_model=16, n_ctx=40, d_vocab=50, batch=4,
+    position_directions=8, span_lengths=(4, 12), warmup_steps=10,
+)  # fmt: skip
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    words = [word for group in WORDS.values() for word in group]
+    generator = torch.Generator().manual_seed(0)
+    for book in range(8):
+        picks = torch.randint(len(words), (6000,), generator=generator).tolist()
+        (tmp_path / f"book{book}.txt").write_text(" ".join(f"the {words[i]}" for i in picks))
+    return tmp_path
+
+
+def test_the_tokenizer_knows_the_lessons_words_and_every_byte(corpus):
+    training, held_out = read_books(corpus)
+    assert len(training) + len(held_out) == 8 and held_out and not set(training) & set(held_out)
+    tokenizer = train_tokenizer(training, d_vocab=1200)
+    for word in [word for group in WORDS.values() for word in group]:
+        assert len(tokenizer.encode(f" {word}").ids) == 1
+    assert tokenizer.decode(tokenizer.encode("ß 語 🙂").ids) == "ß 語 🙂"
+    assert encode(tokenizer, held_out).dtype == "uint16"
+
+
+def test_a_folder_without_texts_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least two .txt files, found 0"):
+        read_books(tmp_path)
+
+
+def test_batches_begin_with_bos_and_repeat_spans_in_the_stated_share():
+    text = torch.arange(1, 100_000)  # every token once, so that a repeat is a copied span
+    recipe = Recipe(n_layers=1, tokens=0, n_ctx=64, batch=500, repeated=0.3, span_lengths=(4, 20))
+    rows = next(batches(text, recipe, bos=0))
+    assert rows.shape == (500, 64) and (rows[:, 0] == 0).all() and (rows[:, 1:] > 0).all()
+    repeats = torch.tensor([len(set(row.tolist())) < 64 for row in rows])
+    assert repeats.float().mean().item() == pytest.approx(0.3, abs=0.06)
+    assert torch.equal(rows, next(batches(text, recipe, bos=0)))  # seeded
+
+
+def test_positions_start_as_unit_rows_in_few_directions():
+    rows = sinusoids(40, 8)
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(40))
+    model = ShortformerModel(TINY.config())
+    initialise(model, TINY)
+    assert torch.linalg.matrix_rank(model.pos.weight) == 8
+
+
+def test_the_learning_rate_warms_up_and_falls_to_five_percent():
+    rates = [learning_rate(step, TINY) for step in range(TINY.steps + 1)]
+    assert rates[0] < 0.2 * TINY.lr and max(rates) <= TINY.lr and rates[-1] == pytest.approx(0.05 * TINY.lr)
+
+
+def test_training_learns_and_reports_at_its_checkpoints():
+    text = torch.arange(20_000) % 49 + 1  # after n comes n + 1
+    losses, seen = [], []
+
+    def on_checkpoint(model, tokens):
+        logits = model(text[None, :30])
+        losses.append(torch.nn.functional.cross_entropy(logits[0, :-1], text[1:30]).item())
+        seen.append(tokens)
+
+    seconds = train(TINY, text, 0, on_checkpoint, [0, 4000, 8000], "cpu")
+    assert seconds > 0 and seen[0] == 0 and seen[-1] == TINY.steps * 160 and len(seen) == 4
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_bigram_correlation_of_a_model_that_knows_the_bigrams():
+    class Exact:
+        class cfg:
+            d_vocab = 5
+
+        W_U = torch.eye(5)
+
+    text = torch.multinomial(
+        torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05]),
+        20_000,
+        replacement=True,
+        generator=torch.Generator().manual_seed(0),
+    )
+    counts = torch.bincount(text[:-1] * 5 + text[1:], minlength=25).view(5, 5)
+    Exact.W_E = (counts / counts.sum(1, keepdim=True)).log()
+    assert bigram_correlation(Exact, text)["spearman"] == pytest.approx(1)
+    Exact.W_E = -Exact.W_E
+    assert bigram_correlation(Exact, text)["spearman"] < 0
+
+
+def test_the_recorded_recipes_are_those_of_the_command():
+    from helpers.models import DATA
+    from helpers.training.__main__ import RECIPES
+
+    for name, recipe in RECIPES.items():
+        recorded = json.loads((DATA / name / "training.json").read_text())["recipe"]
+        assert recorded == json.loads(json.dumps(recipe.__dict__))
