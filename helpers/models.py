@@ -86,6 +86,7 @@ def load_model(name: str = "attn-only-2l", device: str | None = None) -> Transfo
     >>> load_model("attn-only-1l").cfg.n_layers
     1
     """
+    name = str(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name in shipped():
         return load_shipped(DATA / name, device)

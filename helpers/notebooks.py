@@ -188,8 +188,7 @@ def commit(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     normalise(notebook, path)
     execute(notebook)
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
+    normalise(notebook, path)  # takes off what the execution wrote into the metadata
     add_static_images(notebook)
     nbformat.write(notebook, path)
     if path == lessons()[0]:

@@ -20,7 +20,7 @@ def test_a_shipped_model_loads_ready_to_read(name):
     model = load_model(name)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert model.cfg.device == "cuda" if torch.cuda.is_available() else "cpu"
+    assert model.cfg.device == ("cuda" if torch.cuda.is_available() else "cpu")
     tokens = model.to_tokens("the cat sat on the mat")
     assert (
         tokens[0, 0] == model.tokenizer.bos_token_id and (tokens == model.tokenizer.bos_token_id).sum() == 1
@@ -57,6 +57,8 @@ def test_the_table_lists_every_model():
 def test_a_wrong_name_gets_the_nearest_ones():
     with pytest.raises(ModelError, match="there is no model 'atn-only-2'. The nearest names: .*attn-only-2l"):
         load_model("atn-only-2")
+    with pytest.raises(ModelError, match="there is no model 'None'. The nearest names: "):
+        load_model(None)
 
 
 def truncated(file):

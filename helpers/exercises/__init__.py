@@ -18,7 +18,7 @@ from helpers.exercises import progress_file
 from helpers.exercises.cards import Card, progress_card, result_card
 from helpers.exercises.engine import Exercise, Result
 
-__all__ = ["all", "check", "exercise", "get", "hint", "progress", "solution"]
+__all__ = ["check", "exercise", "hint", "progress", "solution"]  # not ``all``, which Python has
 
 _hints_given: Counter = Counter()
 
