@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 GREY = "#7f7f7f"  # legible on white and on black
-ORANGE, BLUE = "#d55e00", "#0072b2"  # Okabe and Ito's palette
+ORANGE, BLUE = "#d55e00", "#0072b2"  # from Okabe and Ito's palette, as all of these
+PALETTE = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 THEME = go.layout.Template(
     layout=dict(
         font=dict(color=GREY, size=13),
@@ -81,6 +82,31 @@ def bars(
     figure = go.Figure(trace, dict(template=THEME, title=title, width=640, height=320))
     figure.update_xaxes(**labels(names))
     return figure.update_yaxes(title=value_title)
+
+
+def lines(
+    series: dict[str, Float[Tensor, " point"]],
+    title: str,
+    x_title: str,
+    y_title: str,
+    x: Sequence | None = None,
+) -> go.Figure:
+    """One curve a name, over ``x`` (by default 1, 2, 3, …); told apart by dash and marker as well as by colour."""
+    figure = go.Figure(layout=dict(template=THEME, title=title, width=700, height=380))
+    for number, (name, values) in enumerate(series.items()):
+        values = values.detach().cpu()
+        figure.add_scatter(
+            x=list(x or range(1, len(values) + 1)),
+            y=values.tolist(),
+            name=html.escape(name),
+            mode="lines" if len(values) > 20 else "lines+markers",
+            line=dict(
+                color=PALETTE[number % len(PALETTE)], dash=("solid", "dash", "dot", "dashdot")[number % 4]
+            ),
+            marker=dict(symbol=number),
+        )
+    figure.update_xaxes(title=x_title)
+    return figure.update_yaxes(title=y_title)
 
 
 def line_of_people(

@@ -64,7 +64,7 @@ def test_the_induction_head_copies(measured):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_one_layer_has_no_induction_head_though_it_gains_on_the_second_copy(shipped_model, seed):
+def test_one_layer_has_no_induction_head_and_gains_less_on_the_second_copy(shipped_model, seed):
     model = shipped_model("attn-only-1l")
     tokens = repeated_tokens(model, seed=seed)
     assert induction_score(patterns(model, tokens, 0), period=50).max() <= 0.1

@@ -128,7 +128,7 @@ def ship(name: str, weights: Path, run: dict) -> None:
     registry[name] = {
         "sha256": sha256(folder / "model.safetensors"),
         "layers": sizes["n_layers"],
-        "heads": sizes["n_heads"],
+        "heads": sizes["n_heads"] if sizes["n_layers"] else 0,
         "d_model": sizes["d_model"],
         "megabytes": round(weights.stat().st_size / 1e6, 1),
         "use": USE[name],

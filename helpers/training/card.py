@@ -54,8 +54,9 @@ def facts(name: str, run: dict, last: dict) -> str:
         )
     if run["recipe"]["n_layers"] == 1:
         return (
-            f"## Facts\n\nNo induction: the highest induction score of a head is {max(last['induction_score']):.3f}. It gains "
-            f"{last['second_copy_gain']:.2f} nats on the second copy of random tokens, by raising every token that it has already seen."
+            f"## Facts\n\nNo induction: the highest induction score of a head is {max(last['induction_score']):.3f}. On random tokens that "
+            f"repeat after 50, the second copy costs {last['second_copy_gain']:.3f} nats a token less than the first: one layer can raise "
+            f"tokens it has seen, but nothing tells it which of them comes next."
         )
     measured = two_layer_facts(load_shipped(DATA / name))
 

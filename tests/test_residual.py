@@ -1,0 +1,49 @@
+"""The measures of the residual stream on models: whatever is stored sums to what is there."""
+
+import shutil
+
+import pytest
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from helpers.exercises.inputs import small_model
+from helpers.models import DATA
+from helpers.residual import decompose, dimensions, principal_cosines, spectrum
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gpt2")
+    torch.manual_seed(0)
+    GPT2LMHeadModel(
+        GPT2Config(n_layer=2, n_head=3, n_embd=24, vocab_size=3072, n_positions=32)
+    ).save_pretrained(folder)
+    shutil.copytree(DATA / "tokenizer", folder, dirs_exist_ok=True)
+    model = TransformerBridge.boot_transformers(str(folder), device="cpu")
+    model.enable_compatibility_mode()
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", ["shortformer", "gpt2"])
+def test_the_parts_sum_to_the_final_stream(name, request):
+    model = small_model() if name == "shortformer" else request.getfixturevalue("gpt2")
+    _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5, 9]]))
+    parts, names = decompose(model, cache)
+    torch.testing.assert_close(parts.sum(0), cache["blocks.1.hook_resid_post"][0], atol=1e-4, rtol=1e-4)
+    assert len(parts) == len(names) == len(set(names))
+    assert ("position" in names) == ("mlp 1" in names) == (name == "gpt2")
+
+
+def test_directions_of_random_vectors_fill_the_space():
+    generator = torch.Generator().manual_seed(0)
+    found = spectrum(torch.randn(4000, 20, generator=generator))
+    assert dimensions(found)[0] >= 15 and dimensions(found)[1] > 19
+    flat = spectrum(torch.randn(4000, 3, generator=generator) @ torch.randn(3, 20, generator=generator))
+    assert dimensions(flat, 0.999)[0] <= 3
+
+
+def test_random_subspaces_overlap_as_stated():
+    generator = torch.Generator().manual_seed(0)
+    A, B = torch.randn(400, 30, generator=generator), torch.randn(400, 10, generator=generator)
+    assert principal_cosines(A, B).square().mean().item() == pytest.approx(30 / 400, rel=0.15)
