@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from helpers import exercises
-from helpers.exercises import engine, progress_file
+from helpers.exercises import engine, progress_file, sandbox
 from helpers.exercises.cards import result_card
 
 
@@ -125,7 +125,7 @@ def test_a_check_survives(answer, status, diagnosis, monkeypatch):
     result = exercises.get("0.3").check(answer)
     assert result.status == status
     assert diagnosis is None or result.diagnosis == diagnosis
-    assert len(result.printed) < engine.PRINT_LIMIT + 100
+    assert len(result.printed) < sandbox.PRINT_LIMIT + 100
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.array_equal(np.random.get_state()[1], states[1])
     assert random.getstate() == states[2]

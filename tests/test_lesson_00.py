@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers import exercises
+from tests.wrong_answers import assert_passes, assert_rejected, cases, names
 
 # 0.1 in the ways of people who do not know einops ---------------------------------------------------------------------
 
@@ -169,20 +170,12 @@ ANSWERS_0_3 = {
     "wrong values": lambda p: by_loop(p.transpose(-1, -2)) + 0.01,
 }
 
-CASES = [
-    (exercise_id, diagnosis, answer)
-    for exercise_id, answers in [("0.1", ANSWERS_0_1), ("0.2", ANSWERS_0_2), ("0.3", ANSWERS_0_3)]
-    for diagnosis, given in answers.items()
-    for answer in (given if isinstance(given, list) else [given])
-]
+CASES = cases({"0.1": ANSWERS_0_1, "0.2": ANSWERS_0_2, "0.3": ANSWERS_0_3})
 
 
-@pytest.mark.parametrize(
-    ("exercise_id", "diagnosis", "answer"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES]
-)
+@pytest.mark.parametrize(("exercise_id", "diagnosis", "answer"), CASES, ids=names(CASES))
 def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
-    result = exercises.get(exercise_id).check(answer)
-    assert (result.status, result.diagnosis) == ("failed", diagnosis), result.message
+    assert_rejected(exercise_id, diagnosis, answer)
 
 
 RIGHT = [
@@ -194,4 +187,4 @@ RIGHT = [
 
 @pytest.mark.parametrize(("exercise_id", "answer"), RIGHT)
 def test_a_right_answer_in_another_way_passes(exercise_id, answer):
-    assert exercises.get(exercise_id).check(answer).status == "passed"
+    assert_passes(exercise_id, answer)

@@ -6,35 +6,16 @@ looked after here.
 """
 
 import contextlib
-import ctypes
-import io
-import random
-import signal
-import sys
-import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
+
+from helpers.exercises.sandbox import Printed, TimeUp, Wrong, model_restored, protected, within_time
 
 TIME_LIMIT = 10  # seconds
-PRINT_LIMIT = 2000  # characters kept of what a function prints
-
-
-class Wrong(Exception):
-    """A mistake with a name (the diagnosis) and a sentence that says what is wrong."""
-
-    def __init__(self, diagnosis: str, message: str):
-        super().__init__(message)
-        self.diagnosis = diagnosis
-
-
-class TimeUp(BaseException):
-    """Raised inside the learner's function when the time is over; not an Exception, so that ``except`` rarely stops it."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +104,7 @@ class Trial:
         self.exercise, self.answer = exercise, answer
 
     def call(self, *arguments):
-        """The answer's output. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
+        """The answer's output, in single precision. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
         given = [argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments]
         with model_restored(arguments):
             output = within_time(TIME_LIMIT, self.answer, *given)
@@ -137,7 +118,9 @@ class Trial:
                 )
         if output is None:
             raise Wrong("returned None", "your function returned None: is the return statement missing?")
-        return output
+        return (
+            output.detach().float() if isinstance(output, Tensor) and output.is_floating_point() else output
+        )
 
     def matches(
         self,
@@ -205,102 +188,3 @@ def learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | No
         if code is not None and python_frame.f_code.co_filename == code.co_filename
     ]
     return lines[-1] if lines else None
-
-
-class Printed(io.TextIOBase):
-    """Where a function's prints go: the first ``PRINT_LIMIT`` characters are kept."""
-
-    def __init__(self):
-        self.kept, self.length = [], 0
-
-    def write(self, text: str) -> int:
-        self.kept.append(text[: max(0, PRINT_LIMIT - self.length)])
-        self.length += len(text)
-        return len(text)
-
-    def text(self) -> str:
-        cut = self.length - PRINT_LIMIT
-        return "".join(self.kept) + (f"\n… and {cut:,} characters more" if cut > 0 else "")
-
-
-@contextlib.contextmanager
-def protected(printed: Printed):
-    """Keep prints, random state, gradient mode and default dtype of the notebook as they were."""
-    states = random.getstate(), np.random.get_state(), torch.get_default_dtype(), torch.is_grad_enabled()
-    try:
-        with (
-            torch.random.fork_rng(),
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(printed),
-        ):
-            yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_default_dtype(states[2])
-        torch.set_grad_enabled(states[3])
-
-
-@contextlib.contextmanager
-def model_restored(arguments: tuple):
-    """Take off hooks that a function leaves on a model, put changed weights back, and name both as mistakes."""
-    models = [argument for argument in arguments if isinstance(argument, TransformerBridge)]
-    weights = [{name: weight.clone() for name, weight in model.state_dict().items()} for model in models]
-    hooks = [hook_count(model) for model in models]
-    try:
-        yield
-        for model, before, saved in zip(models, hooks, weights):
-            if hook_count(model) != before:
-                raise Wrong(
-                    "hook left behind",
-                    "your function left a hook on the model, which would change every later run: "
-                    "use model.run_with_hooks, or model.reset_hooks() at the end.",
-                )
-            if any(not torch.equal(weight, saved[name]) for name, weight in model.state_dict().items()):
-                raise Wrong(
-                    "changed the weights",
-                    "your function changed the model's weights: edit an activation in a hook instead.",
-                )
-    finally:
-        for model, saved in zip(models, weights):
-            model.reset_hooks()
-            model.load_state_dict(saved)
-
-
-def hook_count(model: TransformerBridge) -> int:
-    """Number of hooks on the model."""
-    return sum(len(point.fwd_hooks) + len(point.bwd_hooks) for point in model.hook_dict.values())
-
-
-def within_time(seconds: float, function: Callable, *arguments):
-    """``function(*arguments)``, or ``TimeUp`` after ``seconds``: by a signal where there is one (it ends a sleep too)."""
-    thread = ctypes.c_ulong(threading.get_ident())
-    timer = threading.Timer(
-        seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc, [thread, ctypes.py_object(TimeUp)]
-    )
-    signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    tracer = sys.gettrace()
-
-    def insist(frame, event, argument):
-        if event == "line":
-            raise TimeUp
-        return insist
-
-    def alarm(number, frame):
-        # A bare ``except:`` in a loop swallows one TimeUp; the next line of the learner's frames then raises another.
-        sys.settrace(lambda *_: None)
-        while frame is not None and frame.f_code is not within_time.__code__:
-            frame.f_trace = insist
-            frame = frame.f_back
-        raise TimeUp
-
-    previous = signal.signal(signal.SIGALRM, alarm) if signals else None
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds) if signals else timer.start()
-        return function(*arguments)
-    finally:
-        timer.cancel()
-        if signals:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
-            sys.settrace(tracer)
