@@ -1,8 +1,8 @@
 """Attention-head detectors: what a head does, read from its attention pattern on sequences built to tell.
 
-Each score is a mean attention weight, between 0 and 1. Patterns have the axes ``batch head query key``; a head is called
-by its job when its score is high on sequences made for that job (Olsson et al. 2022, "In-context Learning and Induction
-Heads", section "Pattern-preserving"; Elhage et al. 2021).
+Each score is a mean attention weight, between 0 and 1. The last two axes of a pattern are ``query key``; axes before them
+(layer, head, batch) are kept. A head is called by its job when its score is high on sequences made for that job (Elhage et
+al. 2021; Olsson et al. 2022, "In-context Learning and Induction Heads").
 """
 
 import torch
@@ -11,22 +11,22 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 
-def previous_token_score(pattern: Float[Tensor, "batch head query key"]) -> Float[Tensor, " head"]:
+def previous_token_score(pattern: Float[Tensor, "*head query key"]) -> Float[Tensor, "*head"]:
     """Mean attention that a query at position i pays to position i - 1, over i ≥ 1.
 
-    >>> previous_token_score(torch.eye(5).roll(-1, dims=1)[None, None])
-    tensor([1.])
+    >>> previous_token_score(torch.eye(5).roll(-1, dims=1))
+    tensor(1.)
     """
-    return pattern.diagonal(-1, dim1=-2, dim2=-1).mean(dim=(0, -1))
+    return pattern.diagonal(-1, dim1=-2, dim2=-1).mean(dim=-1)
 
 
-def induction_score(pattern: Float[Tensor, "batch head query key"], period: int) -> Float[Tensor, " head"]:
+def induction_score(pattern: Float[Tensor, "*head query key"], period: int) -> Float[Tensor, "*head"]:
     """Mean attention, on a sequence that repeats after ``period`` tokens, to the token after the query's earlier copy.
 
     Query i looks ``period - 1`` back: the first copy of its own token stands ``period`` back, and the token that followed
-    it one further on. The mean is over the queries that have such a key beyond the beginning-of-text token.
+    it one further on. The mean is over the queries whose token has stood before: those after beginning-of-text and one copy.
     """
-    return pattern.diagonal(1 - period, dim1=-2, dim2=-1)[..., 1:].mean(dim=(0, -1))
+    return pattern.diagonal(1 - period, dim1=-2, dim2=-1)[..., 2:].mean(dim=-1)
 
 
 def repeated_tokens(

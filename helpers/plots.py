@@ -20,8 +20,12 @@ THEME = go.layout.Template(
         plot_bgcolor="rgba(0,0,0,0)",
         margin=dict(l=70, r=20, t=50, b=60),
         title=dict(x=0.02, font=dict(size=15)),
-        xaxis=dict(gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"),
-        yaxis=dict(gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"),
+        xaxis=dict(
+            automargin=True, gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"
+        ),
+        yaxis=dict(
+            automargin=True, gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"
+        ),
     )
 )
 
@@ -65,6 +69,21 @@ def heatmap(
 def attention(pattern: Float[Tensor, "query key"], tokens: Sequence[str], title: str) -> go.Figure:
     """One attention pattern: each row is a query and shows how it shares its attention among the keys."""
     return heatmap(pattern, tokens, tokens, title, "query", "key", largest=1.0)
+
+
+def attention_slider(
+    patterns: dict[str, Float[Tensor, "query key"]], tokens: Sequence[str], title: str, slider_title: str
+) -> go.Figure:
+    """Several attention patterns of one text, with a slider to go from one to the next; the first is shown at the start."""
+    figure = attention(next(iter(patterns.values())), tokens, title)
+    steps = [
+        dict(label=label, method="restyle", args=[{"z": [pattern.detach().cpu().round(decimals=4).tolist()]}])
+        for label, pattern in patterns.items()
+    ]
+    figure.update_layout(
+        sliders=[dict(steps=steps, currentvalue=dict(prefix=slider_title + ": "), pad=dict(t=70))]
+    )
+    return figure.update_layout(height=figure.layout.height + 90)
 
 
 def bars(

@@ -48,6 +48,24 @@ def decompose(
     return torch.stack(parts), names
 
 
+def parts_read(
+    model: TransformerBridge, cache: ActivationCache, layer: int
+) -> tuple[Float[Tensor, "part pos d_model"], list[str]]:
+    """What the queries and keys of a layer read, as parts with names: everything stored before it, and the positions.
+
+    Divided by the scale of the layer's LayerNorm where there is one, so that the parts sum to what is read.
+    """
+    parts, names = decompose(model, cache)
+    earlier = [
+        name in ("embedding", "position") or int(name.split()[-1].split(".")[0]) < layer for name in names
+    ]
+    parts, names = parts[torch.tensor(earlier)], [name for name, kept in zip(names, earlier) if kept]
+    if "position" not in names:
+        parts, names = torch.cat([parts, cache["hook_pos_embed"][:1]]), [*names, "position"]
+    scale = f"blocks.{layer}.ln1.hook_scale"
+    return (parts / cache[scale][0] if scale in cache else parts), names
+
+
 def spectrum(vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, " direction"]:
     """Variances along the principal directions of the rows, descending; their sum is the total variance.
 

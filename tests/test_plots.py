@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.plots import GREY, attention, bars, heatmap, line_of_people
+from helpers.plots import GREY, attention, attention_slider, bars, heatmap, line_of_people
 
 TOKENS = ["<|bos|>", "the", " cat", "<b>", "the", "\n", "$x$", "<img src=x onerror=alert(1)>"]
 
@@ -44,3 +44,12 @@ def test_the_theme_is_legible_on_light_and_on_dark():
     luminance = ((level + 0.055) / 1.055) ** 2.4
     jupyter_dark = ((0x11 / 255 + 0.055) / 1.055) ** 2.4
     assert contrast(luminance, 1) > 3.9 and contrast(luminance, jupyter_dark) > 4.5
+
+
+def test_a_slider_goes_through_the_patterns():
+    patterns = {"soft": torch.full((3, 3), 1 / 3), "hard": torch.eye(3)}
+    figure = attention_slider(patterns, ["a", "b", "c"], "title", "sharpness")
+    steps = figure.layout.sliders[0].steps
+    assert [step.label for step in steps] == ["soft", "hard"]
+    assert steps[1].args[0]["z"][0] == torch.eye(3).tolist()
+    assert figure.data[0].z[0][0] == steps[0].args[0]["z"][0][0][0]

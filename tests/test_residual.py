@@ -9,7 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.exercises.inputs import small_model
 from helpers.models import DATA
-from helpers.residual import decompose, dimensions, principal_cosines, spectrum
+from helpers.residual import decompose, dimensions, parts_read, principal_cosines, spectrum
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +47,13 @@ def test_random_subspaces_overlap_as_stated():
     generator = torch.Generator().manual_seed(0)
     A, B = torch.randn(400, 30, generator=generator), torch.randn(400, 10, generator=generator)
     assert principal_cosines(A, B).square().mean().item() == pytest.approx(30 / 400, rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["shortformer", "gpt2"])
+def test_the_parts_that_queries_read_sum_to_the_queries(name, request):
+    model = small_model() if name == "shortformer" else request.getfixturevalue("gpt2")
+    _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5, 9]]))
+    parts, names = parts_read(model, cache, 1)
+    assert names[0] == "embedding" and "position" in names and "0.2" in names and "1.0" not in names
+    q = torch.einsum("pm,hmd->phd", parts.sum(0), model.W_Q[1]) + model.b_Q[1]
+    torch.testing.assert_close(q, cache["blocks.1.attn.hook_q"][0], atol=1e-3, rtol=1e-3)

@@ -105,3 +105,33 @@ def test_the_recorded_recipes_are_those_of_the_command():
     for name, recipe in RECIPES.items():
         recorded = json.loads((DATA / name / "training.json").read_text())["recipe"]
         assert recorded == json.loads(json.dumps(recipe.__dict__))
+
+
+def test_the_command_makes_a_folder_that_loads(corpus, tmp_path, monkeypatch):
+    """Tokenizer, then a two-layer model with registry and card, from a folder of texts."""
+    from helpers import models
+    from helpers.training import __main__ as command
+    from helpers.training import card
+
+    data = tmp_path / "data"
+    data.mkdir()
+    recipe = Recipe(
+        n_layers=2, tokens=20_000, n_heads=2, d_head=8, d_model=16, n_ctx=128, d_vocab=1200, batch=4,
+        position_directions=8, span_lengths=(4, 30),
+    )  # fmt: skip
+    for module in (models, command, card):
+        monkeypatch.setattr(module, "DATA", data)
+    for module in (models, command):
+        monkeypatch.setattr(module, "REGISTRY", data / "models.json")
+    monkeypatch.setattr(command, "D_VOCAB", 1200)
+    monkeypatch.setitem(command.RECIPES, "attn-only-2l", recipe)
+    monkeypatch.setitem(command.CHECKPOINTS, "attn-only-2l", [0])
+    for name in ("tokenizer", "attn-only-2l"):
+        arguments = ["training", name, "--corpus", str(corpus), "--work", str(tmp_path / "work")]
+        monkeypatch.setattr("sys.argv", arguments)
+        command.main()
+    model = models.load_model("attn-only-2l")
+    assert model(model.to_tokens("the cat sat")).shape == (1, 4, 1200)
+    text = (data / "attn-only-2l/README.md").read_text()
+    assert "2 layers, 2 heads a layer, d_model 16" in text and "| K-composition with 1." in text
+    assert len(json.loads((data / "attn-only-2l/training.json").read_text())["checkpoints"]) == 2

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
@@ -77,8 +78,8 @@ def make_model(name: str, corpus: Path, work: Path) -> None:
     recipe = RECIPES[name]
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
     text, held_out = encoded(corpus, work, tokenizer)
-    windows = held_out[: 64 * 255].view(64, 255).long()
-    windows = torch.cat([torch.full((64, 1), tokenizer.bos_token_id), windows], dim=1)
+    windows = held_out[: 64 * (recipe.n_ctx - 1)].view(64, -1).long()
+    windows = F.pad(windows, (1, 0), value=tokenizer.bos_token_id)
     records = []
 
     def on_checkpoint(model: ShortformerModel, seen: int) -> None:

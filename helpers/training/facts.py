@@ -11,10 +11,10 @@ from helpers.heads import induction_score, previous_token_score, repeated_tokens
 
 def patterns(
     model: TransformerBridge, tokens: Int[Tensor, "batch pos"], layer: int
-) -> Float[Tensor, "batch head query key"]:
-    """Attention patterns of one layer."""
+) -> Float[Tensor, "head batch query key"]:
+    """Attention patterns of one layer, heads first."""
     name = f"blocks.{layer}.attn.hook_pattern"
-    return model.run_with_cache(tokens, names_filter=name)[1][name]
+    return model.run_with_cache(tokens, names_filter=name)[1][name].transpose(0, 1)
 
 
 def induction_without(
@@ -32,7 +32,7 @@ def induction_without(
 
     hooks = [("blocks.0.attn.hook_z", zero), ("blocks.1.attn.hook_pattern", keep)]
     model.run_with_hooks(tokens, fwd_hooks=hooks)
-    return induction_score(kept["pattern"], period=(tokens.shape[1] - 1) // 2)
+    return induction_score(kept["pattern"], period=(tokens.shape[1] - 1) // 2).mean(dim=0)
 
 
 def progress(model: TransformerBridge, held_out: Int[Tensor, "batch pos"], seed: int = 0) -> dict:
@@ -44,10 +44,10 @@ def progress(model: TransformerBridge, held_out: Int[Tensor, "batch pos"], seed:
         "second_copy_gain": second_copy_gain(model, tokens).item(),
     }
     if model.cfg.n_layers > 0:
-        record["previous_token_score"] = previous_token_score(patterns(model, tokens, 0)).tolist()
-        record["induction_score"] = induction_score(
-            patterns(model, tokens, model.cfg.n_layers - 1), period
-        ).tolist()
+        record["previous_token_score"] = previous_token_score(patterns(model, tokens, 0)).mean(dim=1).tolist()
+        record["induction_score"] = (
+            induction_score(patterns(model, tokens, model.cfg.n_layers - 1), period).mean(dim=1).tolist()
+        )
     if model.cfg.n_layers == 2:
         record["k_composition"] = model.all_composition_scores("K").scores[0, :, 1].tolist()
     return record
@@ -60,8 +60,8 @@ def two_layer_facts(model: TransformerBridge, seed: int = 0) -> dict:
     """
     tokens = repeated_tokens(model, seed=seed)
     period = (tokens.shape[1] - 1) // 2
-    previous = previous_token_score(patterns(model, tokens, 0))
-    induction = induction_score(patterns(model, tokens, 1), period)
+    previous = previous_token_score(patterns(model, tokens, 0)).mean(dim=1)
+    induction = induction_score(patterns(model, tokens, 1), period).mean(dim=1)
     head = induction.argmax().item()
     k_composition = model.all_composition_scores("K").scores[0, :, 1, head]
     without = torch.stack([induction_without(model, tokens, h)[head] for h in range(model.cfg.n_heads)])

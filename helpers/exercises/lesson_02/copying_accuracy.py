@@ -1,0 +1,78 @@
+"""Exercise 2.6: copying by the full OV circuit."""
+
+import torch
+
+from helpers.circuits import copying_accuracy
+from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.inputs import generator
+
+
+def by_columns(A, B, k=1):
+    return copying_accuracy(B.T, A.T, k)
+
+
+def factors(d_vocab: int, d_head: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factors of a matrix that copies somewhat."""
+    A = torch.randn(d_vocab, d_head, generator=generator(seed)) * torch.linspace(0.2, 2, d_vocab)[:, None]
+    return A, A.T * 0.7 + torch.randn(d_head, d_vocab, generator=generator(seed + 1))
+
+
+def equals_the_full_matrix(trial: Trial) -> None:
+    """Oracle: the whole matrix and torch.topk."""
+    for d_vocab, k in [(60, 1), (600, 5), (1100, 2)]:
+        A, B = factors(d_vocab, 4, seed=d_vocab)
+        top = (A @ B).topk(k, dim=1).indices
+        expected = (top == torch.arange(d_vocab)[:, None]).any(dim=1).float().mean()
+        trial.matches((A, B, k), expected, "", tolerance=2e-3)
+
+
+EXERCISE = Exercise(
+    id="2.6",
+    title="does the full OV circuit copy",
+    minutes=8,
+    difficulty=2,
+    hints=(
+        "Row t of A B says which tokens' logits rise when a head attends to t. It copies when entry t is among the highest.",
+        "Take some hundred rows at a time: A[start : start + 512] @ B.",
+        "Count the entries that are higher than the row's own; fewer than k means a hit.",
+    ),
+    reference=copying_accuracy,
+    tests=(equals_the_full_matrix,),
+    mistakes=(
+        Mistake(
+            "columns instead of rows", "rows are the token attended to; the columns were ranked.", by_columns
+        ),
+        Mistake(
+            "only the first place",
+            "k is not used: the own token may be among the k highest.",
+            lambda A, B, k=1: copying_accuracy(A, B, 1),
+        ),
+        Mistake(
+            "lowest instead of highest",
+            "these are the lowest entries of each row.",
+            lambda A, B, k=1: copying_accuracy(-A, B, k),
+        ),
+        Mistake(
+            "absolute values",
+            "a very negative entry lowers the logit: do not take absolute values.",
+            lambda A, B, k=1: (
+                ((A @ B).abs().topk(k, 1).indices == torch.arange(len(A))[:, None]).any(1).float().mean()
+            ),
+        ),
+        Mistake(
+            "percent",
+            "this is in percent; a share between 0 and 1 is asked for.",
+            lambda A, B, k=1: 100 * copying_accuracy(A, B, k),
+        ),
+        Mistake(
+            "a count",
+            "this is the number of tokens; divide by d_vocab.",
+            lambda A, B, k=1: len(A) * copying_accuracy(A, B, k),
+        ),
+        Mistake(
+            "one too many",
+            "with k = 1 the own token must be first: fewer than k entries may be higher.",
+            lambda A, B, k=1: copying_accuracy(A, B, k + 1),
+        ),
+    ),
+)

@@ -1,0 +1,242 @@
+"""Answers that learners of lesson 2 may well give: each is rejected, with the diagnosis that names its mistake."""
+
+import math
+from collections import Counter
+
+import pytest
+import torch
+
+from tests.wrong_answers import assert_passes, assert_rejected, cases, names
+
+# 2.1 ------------------------------------------------------------------------------------------------------------------
+
+
+def read_by_einsum(address, memory):
+    return torch.einsum("qk,kd->qd", address, memory)
+
+
+READ = {
+    "address transposed": lambda address, memory: torch.einsum("kq,kd->qd", address, memory),
+    "hard read": lambda address, memory: torch.stack([memory[row.topk(1).indices[0]] for row in address]),
+    "softmax on top": lambda address, memory: torch.softmax(address, 1) @ memory,
+    "one read for all": lambda address, memory: (
+        read_by_einsum(address, memory).mean(0).repeat(len(address), 1)
+    ),
+    "not blended": lambda address, memory: torch.einsum("qk,kd->qkd", address, memory),
+    "exception": lambda address, memory: memory @ address,
+}
+
+# 2.2 ------------------------------------------------------------------------------------------------------------------
+
+
+def scores_by_matmul(x, y, W_Q, W_K, divisor=None):
+    divisor = math.sqrt(W_K.shape[2]) if divisor is None else divisor
+    return (x @ W_Q) @ (y @ W_K).transpose(1, 2) / divisor
+
+
+SCORES = {
+    "scale missing": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_Q, W_K, 1),
+    "scale is √d_model": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_Q, W_K, x.shape[1] ** 0.5),
+    "transposed W_QK": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_K, W_Q),
+    "scale is d_head": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_Q, W_K, W_Q.shape[2]),
+    "heads summed": lambda x, y, W_Q, W_K: sum(scores_by_matmul(x, y, W_Q, W_K)),
+    "softmax applied": lambda x, y, W_Q, W_K: torch.softmax(scores_by_matmul(x, y, W_Q, W_K), 2),
+    "axes transposed": lambda x, y, W_Q, W_K: scores_by_matmul(y, x, W_K, W_Q),
+    "exception": lambda x, y, W_Q, W_K: x @ W_Q @ W_K @ y.T,
+}
+
+# 2.3 ------------------------------------------------------------------------------------------------------------------
+
+
+def values_by_gram(A, B):
+    """Eigenvalues of (A B)(A B)ᵀ through the small matrix  Aᵀ A B Bᵀ."""
+    return (
+        torch.linalg.eigvals((A.T @ A).double() @ (B @ B.T).double())
+        .real.clamp(min=0)
+        .sqrt()
+        .sort(descending=True)
+        .values
+    )
+
+
+VALUES = {
+    "product of the spectra": lambda A, B: torch.linalg.svd(A).S * torch.linalg.svd(B).S,
+    "spectrum of one factor": lambda A, B: torch.linalg.svd(A, full_matrices=False).S,
+    "spectrum of the other factor": lambda A, B: torch.linalg.svd(B, full_matrices=False).S,
+    "squared": lambda A, B: values_by_gram(A, B) ** 2,
+    "ascending": lambda A, B: values_by_gram(A, B).sort().values,
+    "wrong shape": lambda A, B: torch.linalg.svdvals(A @ B),
+    "exception": lambda A, B: (
+        torch.linalg.svdvals(B @ A) if B.shape[1] == A.shape[0] else torch.linalg.svdvals(A @ A)
+    ),
+}
+
+# 2.4 ------------------------------------------------------------------------------------------------------------------
+
+
+def output_by_loop(pattern, x, W_V, W_O):
+    values = [row @ W_V @ W_O for row in x]
+    return torch.stack([sum(weight * value for weight, value in zip(row, values)) for row in pattern])
+
+
+OUTPUT = {
+    "pattern transposed": lambda A, x, V, O: output_by_loop(A.T, x, V, O),  # noqa: E741
+    "OV transposed": lambda A, x, V, O: output_by_loop(A, x, O.T, V.T),  # noqa: E741
+    "attention left out": lambda A, x, V, O: torch.stack([row @ V @ O for row in x]),  # noqa: E741
+    "stream added": lambda A, x, V, O: output_by_loop(A, x, V, O) + x,  # noqa: E741
+    "attention twice": lambda A, x, V, O: output_by_loop(A @ A, x, V, O),  # noqa: E741
+    "W_O left out": lambda A, x, V, O: torch.stack([sum(w * (r @ V) for w, r in zip(row, x)) for row in A]),  # noqa: E741
+    "exception": lambda A, x, V, O: A @ x @ O @ V,  # noqa: E741
+}
+
+# 2.5 ------------------------------------------------------------------------------------------------------------------
+
+
+def table_by_counter(tokens, d_vocab, pairs=None, by="row"):
+    table = torch.zeros(d_vocab, d_vocab)
+    tokens = tokens.tolist()
+    for (a, b), count in Counter(pairs or zip(tokens[:-1], tokens[1:])).items():
+        table[a, b] = count
+    totals = {
+        "row": table.sum(1, keepdim=True),
+        "column": table.sum(0),
+        "all": table.sum(),
+        "none": torch.ones(1),
+    }[by]
+    return table / totals.clamp(min=1)
+
+
+TABLE = {
+    "counts, not shares": lambda t, n: table_by_counter(t, n, by="none"),
+    "repeats lost": lambda t, n: table_by_counter(t, n, pairs=set(zip(t.tolist()[:-1], t.tolist()[1:]))),
+    "shares of the second token": lambda t, n: table_by_counter(t, n, by="column"),
+    "first and second swapped": lambda t, n: table_by_counter(
+        t, n, pairs=list(zip(t.tolist()[1:], t.tolist()[:-1]))
+    ),
+    "shares of all pairs": lambda t, n: table_by_counter(t, n, by="all"),
+    "NaN in empty rows": lambda t, n: (
+        table_by_counter(t, n, by="none") / table_by_counter(t, n, by="none").sum(1)[:, None]
+    ),
+    "circle closed": lambda t, n: table_by_counter(t, n, pairs=list(zip(t.tolist(), t.roll(-1).tolist()))),
+    "wrong shape": lambda t, n: table_by_counter(t, n).sum(1),
+}
+
+# 2.6 ------------------------------------------------------------------------------------------------------------------
+
+
+def accuracy_by_rows(A, B, k=1, sign=1):
+    hits = 0
+    for t, row in enumerate(A):
+        hits += int(t in (sign * (row @ B)).topk(k).indices)
+    return torch.tensor(hits / len(A))
+
+
+ACCURACY = {
+    "columns instead of rows": lambda A, B, k=1: accuracy_by_rows(B.T, A.T, k),
+    "only the first place": lambda A, B, k=1: accuracy_by_rows(A, B),
+    "lowest instead of highest": lambda A, B, k=1: accuracy_by_rows(A, B, k, sign=-1),
+    "percent": lambda A, B, k=1: accuracy_by_rows(A, B, k) * 100,
+    "a count": lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A),
+    "one too many": lambda A, B, k=1: accuracy_by_rows(A, B, k + 1),
+    "wrong values": lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A) / (len(A) - 1),
+    "wrong type": lambda A, B, k=1: accuracy_by_rows(A, B, k).item(),
+}
+
+# 2.7 ------------------------------------------------------------------------------------------------------------------
+
+
+def share_in_full(A, B, above=lambda v: v.real, below=lambda v: v.abs()):
+    values = torch.linalg.eigvals((A @ B).double())
+    return (above(values).sum() / below(values).sum()).float()
+
+
+SHARE = {
+    "share of their number": lambda A, B: (torch.linalg.eig(B @ A).eigenvalues.real > 0).sum() / len(B),
+    "real parts below": lambda A, B: share_in_full(A, B, below=lambda v: v.real.abs()),
+    "absolute values above": lambda A, B: share_in_full(A, B, above=lambda v: v.real.abs()),
+    "singular values below": lambda A, B: (B @ A).trace() / torch.linalg.svd(B @ A).S.sum(),
+    "mean, not share": lambda A, B: (B @ A).trace() / len(B),
+    "sign turned": lambda A, B: share_in_full(-A, B),
+    "wrong dtype": lambda A, B: (lambda v: v.sum() / v.abs().sum())(torch.linalg.eigvals(B @ A)),
+}
+
+# 2.8 ------------------------------------------------------------------------------------------------------------------
+
+
+def triples_by_einsum(QK, OV, dim=1):
+    return torch.einsum("bs,so->bso", torch.softmax(QK, dim), OV)
+
+
+TRIPLES = {
+    "scores instead of weights": lambda QK, OV: torch.einsum("bs,so->bso", QK, OV),
+    "softmax over the destinations": lambda QK, OV: triples_by_einsum(QK, OV, 0),
+    "sources summed": lambda QK, OV: triples_by_einsum(QK, OV).sum(1),
+    "axes in another order": lambda QK, OV: triples_by_einsum(QK, OV).permute(1, 0, 2),
+    "added": lambda QK, OV: torch.softmax(QK, 1).unsqueeze(2) + OV.unsqueeze(0),
+    "softmax over the outs too": lambda QK, OV: triples_by_einsum(QK, torch.softmax(OV, 1)),
+    "wrong values": lambda QK, OV: triples_by_einsum(QK / 2, OV),
+}
+
+# 2.9 ------------------------------------------------------------------------------------------------------------------
+
+
+def weight_by_scores(P, W_Q, W_K, scale=True, causal=True, dim=1, back=1):
+    scores = (P @ W_Q) @ (P @ W_K).T
+    scores = scores / W_K.shape[1] ** 0.5 if scale else scores
+    if causal:
+        scores = scores + torch.full(scores.shape, -math.inf).triu(1)
+    weights = torch.softmax(scores, dim)
+    return torch.stack([weights[i, i - back] for i in range(back, len(P))]).mean()
+
+
+WEIGHT = {
+    "scale missing": lambda *w: weight_by_scores(*w, scale=False),
+    "mask missing": lambda *w: weight_by_scores(*w, causal=False),
+    "current position": lambda *w: weight_by_scores(*w, back=0),
+    "off by one": lambda *w: weight_by_scores(*w, back=2),
+    "softmax over the query axis": lambda *w: weight_by_scores(*w, dim=0),
+    "transposed W_QK": lambda P, W_Q, W_K: weight_by_scores(P, W_K, W_Q),
+    "wrong type": lambda *w: weight_by_scores(*w).item(),
+}
+
+# 2.10 -----------------------------------------------------------------------------------------------------------------
+
+
+def split_by_loop(x, y, W_Q, W_K, divisor=None):
+    divisor = W_Q.shape[1] ** 0.5 if divisor is None else divisor
+    return torch.stack([torch.stack([(a @ W_Q) @ (b @ W_K).T / divisor for b in y]) for a in x])
+
+
+SPLIT = {
+    "scale missing": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K, 1),
+    "transposed W_QK": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_K, W_Q),
+    "key part first": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).permute(1, 0, 2, 3),
+    "summed over the key parts": lambda x, y, W_Q, W_K: split_by_loop(x, y.sum(0, keepdim=True), W_Q, W_K)[
+        :, 0
+    ],
+    "scale divided among the parts": lambda x, y, W_Q, W_K: split_by_loop(x / len(x), y / len(y), W_Q, W_K),
+    "scale is d_head": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K, W_Q.shape[1]),
+    "wrong values": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).softmax(-1),
+}
+
+ANSWERS = {
+    "2.1": READ, "2.2": SCORES, "2.3": VALUES, "2.4": OUTPUT, "2.5": TABLE,
+    "2.6": ACCURACY, "2.7": SHARE, "2.8": TRIPLES, "2.9": WEIGHT, "2.10": SPLIT,
+}  # fmt: skip
+CASES = cases(ANSWERS)
+
+
+@pytest.mark.parametrize(("exercise_id", "diagnosis", "answer"), CASES, ids=names(CASES))
+def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
+    assert_rejected(exercise_id, diagnosis, answer)
+
+
+RIGHT = {
+    "2.1": read_by_einsum, "2.2": scores_by_matmul, "2.3": values_by_gram, "2.4": output_by_loop, "2.5": table_by_counter,
+    "2.6": accuracy_by_rows, "2.7": share_in_full, "2.8": triples_by_einsum, "2.9": weight_by_scores, "2.10": split_by_loop,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("exercise_id", "answer"), RIGHT.items())
+def test_a_right_answer_in_another_way_passes(exercise_id, answer):
+    assert_passes(exercise_id, answer)
