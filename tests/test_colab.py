@@ -1,5 +1,6 @@
 """The first cell of every lesson, alone in a folder as on Colab; and what would be installed there."""
 
+import shutil
 import subprocess
 import sys
 
@@ -11,12 +12,10 @@ from helpers.notebooks import ROOT, first_cell
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory):
-    """The tracked files as a repository with the course's tag."""
+    """The package as a repository with the course's tag."""
     folder = tmp_path_factory.mktemp("remote")
-    files = subprocess.run(
-        ["git", "ls-files", "-z", "helpers", "requirements.txt"], cwd=ROOT, capture_output=True, check=True
-    )
-    subprocess.run(["xargs", "-0", "cp", "--parents", "-t", folder], input=files.stdout, cwd=ROOT, check=True)
+    shutil.copytree(ROOT / "helpers", folder / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.txt", folder)
     git = ["git", "-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], ["tag", f"v{__version__}"]):
         subprocess.run([*git, *command], cwd=folder, check=True)
