@@ -76,12 +76,15 @@ def list_models() -> list[dict]:
     ]  # fmt: skip
 
 
-def load_model(name: str = "attn-only-2l", device: str | None = None) -> TransformerBridge:
+def load_model(
+    name: str = "attn-only-2l", device: str | None = None, checkpoint: int | None = None
+) -> TransformerBridge:
     """The model as a ``TransformerBridge``, in evaluation mode and without gradients.
 
     ``name``: a shipped model, a public one of ``list_models()``, or any name TransformerLens knows on the Hugging Face
-    hub. ``device``: by default a CUDA GPU if there is one, else the CPU. GPT-2 models come in compatibility mode
-    (LayerNorm folded, weights centred). Raises ``ModelError``.
+    hub. ``device``: by default a CUDA GPU if there is one, else the CPU. ``checkpoint``: for ``attn-only-2l``, a number
+    of training tokens for which the weights are kept (``checkpoints("attn-only-2l")``). GPT-2 models come in
+    compatibility mode (LayerNorm folded, weights centred). Raises ``ModelError``.
 
     >>> load_model("attn-only-1l").cfg.n_layers
     1
@@ -89,7 +92,7 @@ def load_model(name: str = "attn-only-2l", device: str | None = None) -> Transfo
     name = str(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name in shipped():
-        return load_shipped(DATA / name, device)
+        return load_shipped(DATA / name, device, checkpoint)
     if (
         name not in PUBLIC
         and "/" not in name
@@ -106,10 +109,20 @@ def load_model(name: str = "attn-only-2l", device: str | None = None) -> Transfo
         raise ModelError(explain(name, error)) from error
 
 
-def load_shipped(folder: Path, device: str = "cpu") -> TransformerBridge:
+def checkpoints(name: str = "attn-only-2l") -> list[int]:
+    """Numbers of training tokens at which a shipped model's weights were kept, besides those at the end."""
+    return [int(tokens) for tokens in shipped()[name].get("checkpoints", {})]
+
+
+def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = None) -> TransformerBridge:
     """A model of ``data/``, refused when its weights are not the ones that its sha256 names."""
-    weights = folder / "model.safetensors"
-    expected = shipped()[folder.name]["sha256"]
+    entry = shipped()[folder.name]
+    if checkpoint is not None and checkpoint not in checkpoints(folder.name):
+        raise ModelError(
+            f"{folder.name} has no checkpoint {checkpoint}; it has {checkpoints(folder.name) or 'none'}."
+        )
+    weights = folder / ("model.safetensors" if checkpoint is None else f"checkpoint-{checkpoint}.safetensors")
+    expected = entry["sha256"] if checkpoint is None else entry["checkpoints"][str(checkpoint)]
     found = sha256(weights) if weights.exists() else "missing"
     if found != expected:
         raise ModelError(

@@ -128,6 +128,46 @@ def lines(
     return figure.update_yaxes(title=y_title)
 
 
+def scatter(
+    x: Float[Tensor, " point"],
+    y: Float[Tensor, " point"],
+    names: Sequence[str],
+    title: str,
+    x_title: str,
+    y_title: str,
+) -> go.Figure:
+    """One named point for each pair of values."""
+    figure = go.Figure(layout=dict(template=THEME, title=title, width=640, height=420))
+    text = [html.escape(name) for name in names]
+    figure.add_scatter(
+        x=x.detach().cpu().tolist(), y=y.detach().cpu().tolist(), text=text, mode="markers+text", textposition="top center",
+        marker=dict(size=9, color=BLUE), hovertemplate="%{text}: %{x:.3f}, %{y:.3f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title=x_title)
+    return figure.update_yaxes(title=y_title)
+
+
+def grouped_bars(
+    series: dict[str, Float[Tensor, " bar"]],
+    names: Sequence[str],
+    title: str,
+    value_title: str,
+    level: float | None = None,
+) -> go.Figure:
+    """Bars side by side, one group a name, told apart by hatching as well as colour; ``level`` is drawn as a dashed line."""
+    figure = go.Figure(layout=dict(template=THEME, title=title, width=760, height=360, barmode="group"))
+    for number, (label, values) in enumerate(series.items()):
+        pattern = dict(shape=("", "/", ".", "x", "-", "|", "+")[number % 7])
+        colour = PALETTE[number % len(PALETTE)]
+        figure.add_bar(
+            y=values.detach().cpu().tolist(), name=label, marker=dict(color=colour, pattern=pattern)
+        )
+    if level is not None:
+        figure.add_hline(y=level, line=dict(color=GREY, dash="dash"))
+    figure.update_xaxes(**labels(names))
+    return figure.update_yaxes(title=value_title)
+
+
 def line_of_people(
     attention: Float[Tensor, " key"], tokens: Sequence[str], title: str, least: float = 0.02
 ) -> go.Figure:

@@ -11,7 +11,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers import models
-from helpers.models import DATA, ModelError, list_models, load_model, shipped
+from helpers.heads import repeated_tokens, second_copy_gain
+from helpers.models import DATA, ModelError, checkpoints, list_models, load_model, shipped
 from tests.hub import serve
 
 
@@ -52,6 +53,18 @@ def test_the_table_lists_every_model():
     }
     assert {row["from"] for row in rows} == {"shipped", "download"}
     assert sum(row["megabytes"] for row in rows if row["from"] == "shipped") < 64
+
+
+def test_checkpoints_show_the_induction_head_forming():
+    seen = checkpoints("attn-only-2l")
+    assert len(seen) == 3
+    gains = []
+    for tokens in seen:
+        model = load_model("attn-only-2l", checkpoint=tokens)
+        gains.append(second_copy_gain(model, repeated_tokens(model, seed=404)).item())
+    assert gains[0] < 0.5 and gains[-1] > 1.5
+    with pytest.raises(ModelError, match=r"attn-only-2l has no checkpoint 7; it has \[40"):
+        load_model("attn-only-2l", checkpoint=7)
 
 
 def test_a_wrong_name_gets_the_nearest_ones():

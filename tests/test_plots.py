@@ -2,7 +2,16 @@
 
 import torch
 
-from helpers.plots import GREY, attention, attention_slider, bars, heatmap, line_of_people
+from helpers.plots import (
+    GREY,
+    attention,
+    attention_slider,
+    bars,
+    grouped_bars,
+    heatmap,
+    line_of_people,
+    scatter,
+)
 
 TOKENS = ["<|bos|>", "the", " cat", "<b>", "the", "\n", "$x$", "<img src=x onerror=alert(1)>"]
 
@@ -53,3 +62,18 @@ def test_a_slider_goes_through_the_patterns():
     assert [step.label for step in steps] == ["soft", "hard"]
     assert steps[1].args[0]["z"][0] == torch.eye(3).tolist()
     assert figure.data[0].z[0][0] == steps[0].args[0]["z"][0][0][0]
+
+
+def test_scatter_and_grouped_bars_show_the_values():
+    figure = scatter(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), ["a", "<b>"], "title", "x", "y")
+    assert list(figure.data[0].x) == [1, 2] and list(figure.data[0].text) == ["a", "&lt;b&gt;"]
+    figure = grouped_bars(
+        {"one": torch.tensor([1.0, 2.0]), "two": torch.tensor([0.0, 5.0])},
+        ["a", "b"],
+        "title",
+        "y",
+        level=0.5,
+    )
+    assert [list(trace.y) for trace in figure.data] == [[1, 2], [0, 5]]
+    assert figure.layout.shapes[0].y0 == 0.5
+    assert len({trace.marker.pattern.shape for trace in figure.data}) == 2

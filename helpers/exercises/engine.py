@@ -144,6 +144,7 @@ class Trial:
             ):  # an answer that can not run on these inputs is not this mistake
                 if difference(output, pick(mistake.answer(*arguments)), axes, tolerance) is None:
                     problem = Wrong(mistake.name, mistake.explanation)
+                    break
         raise problem
 
 

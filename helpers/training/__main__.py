@@ -38,6 +38,9 @@ CHECKPOINTS = {
     "attn-only-2l": [int(m * 1e6) for m in (0, 1, 2, 3, 4, 5, 6, 8, 12, 20)],
 }
 
+KEPT = {
+    "attn-only-2l": (4, 5, 6)
+}  # millions of tokens: before, in and after the forming of the induction head
 USE = {
     "attn-only-0l": "bigrams: what embedding and unembedding say alone",
     "attn-only-1l": "skip-trigrams: attention without composition",
@@ -116,7 +119,7 @@ def make_model(name: str, corpus: Path, work: Path) -> None:
 
 
 def ship(name: str, weights: Path, run: dict) -> None:
-    """Put weights, configuration, measurements and card into ``data/NAME`` and the registry."""
+    """Put weights, kept checkpoints, configuration, measurements and card into ``data/NAME`` and the registry."""
     folder = DATA / name
     folder.mkdir(exist_ok=True)
     shutil.copyfile(weights, folder / "model.safetensors")
@@ -134,6 +137,11 @@ def ship(name: str, weights: Path, run: dict) -> None:
         "megabytes": round(weights.stat().st_size / 1e6, 1),
         "use": USE[name],
     }
+    for record in run["checkpoints"]:
+        if record["tokens"] // 1_000_000 in KEPT.get(name, ()):
+            kept = folder / f"checkpoint-{record['tokens']}.safetensors"
+            shutil.copyfile(weights.parent / f"{name}-{record['tokens']}.safetensors", kept)
+            registry[name].setdefault("checkpoints", {})[str(record["tokens"])] = sha256(kept)
     REGISTRY.write_text(json.dumps(dict(sorted(registry.items())), indent=2) + "\n")
     write_card(name)
 

@@ -68,7 +68,7 @@ def facts(name: str, run: dict, last: dict) -> str:
         [
             "## Facts",
             "",
-            f"On random tokens that repeat after 50 (seed 0). Previous-token head {measured['previous_token_head']}, induction head "
+            f"On 32 sequences of random tokens that repeat after 50 (seed 0). Previous-token head {measured['previous_token_head']}, induction head "
             f"{measured['induction_head']}. The second copy costs {measured['second_copy_gain']:.2f} nats a token less than the first.",
             "",
             "| layer 0, head | " + " | ".join(f"0.{h}" for h in heads) + " |",

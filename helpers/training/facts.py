@@ -58,7 +58,7 @@ def two_layer_facts(model: TransformerBridge, seed: int = 0) -> dict:
 
     ``ablation_drop``: for each layer-0 head, the share of the induction head's score that goes when it is zero-ablated.
     """
-    tokens = repeated_tokens(model, seed=seed)
+    tokens = repeated_tokens(model, batch=32, seed=seed)
     period = (tokens.shape[1] - 1) // 2
     previous = previous_token_score(patterns(model, tokens, 0)).mean(dim=1)
     induction = induction_score(patterns(model, tokens, 1), period).mean(dim=1)
