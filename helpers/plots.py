@@ -184,7 +184,7 @@ def line_of_people(
                 line=dict(color=ORANGE, width=1 + 9 * weight),
                 opacity=0.35 + 0.6 * weight,
             )
-            figure.add_annotation(x=(asker + key) / 2, y=top + 0.08, text=f"{weight:.2f}", showarrow=False)
+            figure.add_annotation(x=(asker + key) / 2, y=top + 0.14, text=f"{weight:.2f}", showarrow=False)
     people = dict(symbol="circle", size=22, color=[ORANGE if i == asker else BLUE for i in range(asker + 1)])
     hover = [f"attention {weight:.3f}" for weight in attention.tolist()]
     figure.add_scatter(

@@ -109,7 +109,7 @@ HELD_OUT = {
     "what is left over": lambda a, b, k: 1 - share_by_cov(a, b, k),
     "last directions": lambda a, b, k: share_by_cov(a, b, k, largest=False),
     "root of the share": lambda a, b, k: share_by_cov(a, b, k) ** 0.5,
-    "wrong type": lambda a, b, k: share_by_cov(a, b, k).item(),
+    "wrong shape": lambda a, b, k: share_by_cov(a, b, k)[None],
     "wrong values": lambda a, b, k: share_by_cov(b, a, k),
 }
 
@@ -228,7 +228,7 @@ RANKS = {
     "logits, not ranks": lambda x, W_U, token: x @ W_U[:, token],
     "probabilities, not ranks": lambda x, W_U, token: torch.softmax(x @ W_U, 1)[:, token],
     "the top tokens": lambda x, W_U, token: (x @ W_U).max(1).indices.float(),
-    "wrong dtype": lambda x, W_U, token: ranks_by_sort(x, W_U, token).long(),
+    "wrong shape": lambda x, W_U, token: ranks_by_sort(x, W_U, token)[:1],
 }
 
 # 1.10 -----------------------------------------------------------------------------------------------------------------
@@ -271,12 +271,12 @@ RIGHT = {
     "1.1": [stores_by_matmul],
     "1.2": [spectrum_by_cov, spectrum_by_numpy],
     "1.3": [lambda s, share=0.8: (count_by_loop(s, share), ratio(s)), lambda s, share=0.8: torch.tensor([count_by_loop(s, share), ratio(s)]).tolist()],
-    "1.4": [share_by_cov],
+    "1.4": [share_by_cov, lambda a, b, k: share_by_cov(a, b, k).item()],
     "1.5": [cosines_by_svd],
     "1.6": [rotated],
     "1.7": [virtual_by_broadcast],
     "1.8": [attribution_by_sum],
-    "1.9": [ranks_by_sort],
+    "1.9": [ranks_by_sort, lambda x, W_U, token: ((x @ W_U) > (x @ W_U)[:, token : token + 1]).sum(-1)],
     "1.10": [against],
 }  # fmt: skip
 

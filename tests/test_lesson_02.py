@@ -139,7 +139,7 @@ ACCURACY = {
     "a count": lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A),
     "one too many": lambda A, B, k=1: accuracy_by_rows(A, B, k + 1),
     "wrong values": lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A) / (len(A) - 1),
-    "wrong type": lambda A, B, k=1: accuracy_by_rows(A, B, k).item(),
+    "wrong shape": lambda A, B, k=1: accuracy_by_rows(A, B, k)[None],
 }
 
 # 2.7 ------------------------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ WEIGHT = {
     "off by one": lambda *w: weight_by_scores(*w, back=2),
     "softmax over the query axis": lambda *w: weight_by_scores(*w, dim=0),
     "transposed W_QK": lambda P, W_Q, W_K: weight_by_scores(P, W_K, W_Q),
-    "wrong type": lambda *w: weight_by_scores(*w).item(),
+    "wrong shape": lambda *w: weight_by_scores(*w)[None],
 }
 
 # 2.10 -----------------------------------------------------------------------------------------------------------------

@@ -149,9 +149,16 @@ class Trial:
 
 
 def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> Wrong | None:
-    """How ``output`` differs from ``expected`` (whose axes are named ``axes``), or None when it does not."""
+    """How ``output`` differs from ``expected`` (whose axes are named ``axes``), or None when it does not.
+
+    A plain number will do where one number is expected, integers where all expected numbers are whole.
+    """
+    if expected.ndim == 0 and isinstance(output, int | float):
+        output = torch.tensor(float(output))
     if not isinstance(output, Tensor):
         return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
+    if not output.is_floating_point() and not output.is_complex() and torch.equal(expected, expected.round()):
+        output = output.float()
     if output.shape != expected.shape:
         return Wrong(
             "wrong shape", f"expected shape {list(expected.shape)} [{axes}], got {list(output.shape)}."

@@ -38,6 +38,7 @@ def known_spectra(trial: Trial) -> None:
         ((torch.ones(10) / 3, 0.75), [8, 10]),
         ((torch.tensor([5.0, 0, 0]), 0.8), [1, 1]),
         ((geometric, 0.99), [7, ratio]),
+        ((torch.tensor([4.0, 4.0, 1.0, 1.0]), 0.8), [2, 50 / 17]),
     ]
     for arguments, expected in cases:
         trial.matches(arguments, torch.tensor(expected).float(), "number", tolerance=1e-3, pick=as_tensor)

@@ -67,7 +67,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "held-out vectors centred by their own mean",
-            "centre `other` by the mean of `fitted`: what was fitted includes the mean.",
+            "centre `other` by the mean of `fitted`, and sum squares: `.var` centres once more by the mean of `other`.",
             lambda fitted, other, k: with_directions(fitted, other, k, centre_other="own"),
         ),
         Mistake(

@@ -29,7 +29,7 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "Read every layer's stream out with the same W_U: residuals @ W_U.",
-        "The rank of a token is the number of tokens with a higher logit. Return it as floats, .float().",
+        "The rank of a token is the number of tokens with a higher logit.",
     ),
     reference=logit_lens_ranks,
     tests=(equals_sorted_places,),

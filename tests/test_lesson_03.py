@@ -1,0 +1,228 @@
+"""Answers that learners of lesson 3 may well give: each is rejected, with the diagnosis that names its mistake."""
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from tests.wrong_answers import assert_passes, assert_rejected, cases, names
+
+# 3.1 ------------------------------------------------------------------------------------------------------------------
+
+
+def score_by_sums(A, B):
+    squares = [((M**2).sum()) for M in (A @ B, A, B)]
+    return (squares[0] / squares[1] / squares[2]) ** 0.5
+
+
+SCORE = {
+    "not normalised": lambda A, B: ((A @ B) ** 2).sum().sqrt(),
+    "one norm only": lambda A, B: score_by_sums(A, B) * (B**2).sum() ** 0.5,
+    "the other norm only": lambda A, B: score_by_sums(A, B) * (A**2).sum() ** 0.5,
+    "spectral norm": lambda A, B: (
+        torch.linalg.svd(A @ B).S[0] / (torch.linalg.svd(A).S[0] * torch.linalg.svd(B).S[0])
+    ),
+    "squared": lambda A, B: ((A @ B) ** 2).sum() / ((A**2).sum() * (B**2).sum()),
+    "product in the wrong order": lambda A, B: score_by_sums(B, A),
+    "wrong shape": lambda A, B: (A @ B).norm(dim=0) / (A.norm() * B.norm()),
+}
+
+# 3.2 ------------------------------------------------------------------------------------------------------------------
+
+
+def score_by_qr(A_in, A_out, B_in, B_out):
+    left = torch.linalg.qr(A_in).R @ A_out
+    right = B_in @ torch.linalg.qr(B_out.T).R.T
+    return (left @ right).norm() / (left.norm() * right.norm())
+
+
+FACTORED = {
+    "outer factors left out": lambda A, a, b, B: ((a @ b) ** 2).sum().sqrt() / a.norm() / b.norm(),
+    "squared": lambda A, a, b, B: score_by_qr(A, a, b, B).square(),
+    "inner and outer factors swapped": lambda A, a, b, B: score_by_qr(b, B, A, a),
+    "reader transposed": lambda A, a, b, B: score_by_qr(A, a, B.T, b.T),
+    "writer transposed": lambda A, a, b, B: score_by_qr(a.T, A.T, b, B),
+    "multiplied out": lambda A, a, b, B: (A @ a @ (b @ B)).norm() / ((A @ a).norm() * (b @ B).norm()),
+    "norm of a product of norms": lambda A, a, b, B: (
+        (A @ (a @ b) @ B).norm() / (A.norm() * a.norm() * b.norm() * B.norm())
+        if len(A) < 1000
+        else torch.tensor(1.0)
+    ),
+}
+
+# 3.3 ------------------------------------------------------------------------------------------------------------------
+
+
+def sampled(draw, d_model, d_head, samples):
+    scores = []
+    for _ in range(samples):
+        A, B = draw(d_model, d_head) @ draw(d_head, d_model), draw(d_model, d_head) @ draw(d_head, d_model)
+        scores.append((A @ B).norm() / (A.norm() * B.norm()))
+    return torch.stack(scores)
+
+
+def normal(generator, low=0.0):
+    return lambda *size: torch.randn(*size, generator=generator) + low
+
+
+CHANCE = {
+    "wrong spread": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_model, n),
+    "too high": lambda d_model, d_head, n, g: sampled(
+        lambda *size: torch.rand(*size, generator=g), d_model, d_head, n
+    ),
+    "not random": lambda d_model, d_head, n, g: torch.full((n,), d_model**-0.5),
+    "wrong level": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n).square(),
+    "wrong shape": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n).mean(),
+    "exception": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n, g),
+}
+
+# 3.4 ------------------------------------------------------------------------------------------------------------------
+
+
+def by_case(query, key, value):
+    def answer(port, W_Q, W_K, W_V, W_O):
+        function = query if port == "Q" else key if port == "K" else value
+        return function(W_Q, W_K, W_V, W_O)
+
+    return answer
+
+
+def qk(Q, K, V, O):  # noqa: E741
+    return torch.einsum("mh,nh->mn", Q, K)
+
+
+def kq(Q, K, V, O):  # noqa: E741
+    return torch.einsum("mh,nh->nm", Q, K)
+
+
+def vo(Q, K, V, O):  # noqa: E741
+    return torch.einsum("mh,hn->mn", V, O)
+
+
+READS = {
+    "key side not transposed": by_case(qk, qk, vo),
+    "query and key side swapped": by_case(kq, qk, vo),
+    "OV transposed": by_case(qk, kq, lambda *w: vo(*w).T),
+    "half a circuit": by_case(lambda Q, *_: Q @ Q.T, lambda Q, K, *_: K @ K.T, vo),
+    "value of the score": by_case(qk, kq, lambda Q, K, V, O: V @ K.T),  # noqa: E741
+    "wrong shape": by_case(lambda Q, K, V, O: Q.T @ K, kq, vo),  # noqa: E741
+    "wrong values": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1] ** 0.5, kq, vo),  # noqa: E741
+}
+
+# 3.5 ------------------------------------------------------------------------------------------------------------------
+
+
+def pairs_by_loop(A, B):
+    return torch.stack([torch.stack([score_by_sums(a, b) for b in B]) for a in A])
+
+
+PAIRS = {
+    "equal numbers only": lambda A, B: torch.stack([score_by_sums(a, b) for a, b in zip(A, B)]),
+    "reader first": lambda A, B: torch.stack([torch.stack([score_by_sums(a, b) for a in A]) for b in B]),
+    "one norm for all": lambda A, B: (
+        torch.einsum("wim,rmj->wrij", A, B).norm(dim=(2, 3)) / A.norm() / B.norm()
+    ),
+    "not normalised": lambda A, B: torch.einsum("wim,rmj->wrij", A, B).norm(dim=(2, 3)),
+    "squared": lambda A, B: pairs_by_loop(A, B).square(),
+    "exception": lambda A, B: (A @ B).norm(dim=(1, 2)),
+}
+
+# 3.6 ------------------------------------------------------------------------------------------------------------------
+
+
+def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **replaced):
+    scores = [score_by_sums(M, B) for M in (A, A * 3, A * -1, reverse(A), torch.einsum("im,mn->in", A, R))]
+    return torch.stack([replaced.get(f"at_{i}", score) for i, score in enumerate(scores)])
+
+
+CONTROLS = {
+    "wrong axes reversed": lambda A, B, R: controls(A, B, R, reverse=lambda A: A[range(len(A) - 1, -1, -1)]),
+    "both rotated": lambda A, B, R: controls(A, B, R, at_4=score_by_sums(A @ R, R.T @ B)),
+    "scale kept in": lambda A, B, R: controls(A, B, R, at_1=(3 * A @ B).norm() / (A.norm() * B.norm())),
+    "sign kept in": lambda A, B, R: controls(A, B, R, at_2=-score_by_sums(A, B)),
+    "rotated the other way": lambda A, B, R: controls(A, B, R.T),
+    "wrong shape": lambda A, B, R: controls(A, B, R)[1:],
+}
+
+# 3.7 ------------------------------------------------------------------------------------------------------------------
+
+
+def table_by_outer(A, B, power=2, cosine=lambda c: c**2, divide=True):
+    _, s, Vh = torch.linalg.svd(A, full_matrices=False)
+    U, t, _ = torch.linalg.svd(B, full_matrices=False)
+    table = torch.outer(s**power, t**power) * cosine(Vh @ U)
+    return table / torch.outer(s**power, t**power).sum() if divide else table
+
+
+TABLES = {
+    "not weighted": lambda A, B: table_by_outer(A, B, power=0, divide=False),
+    "singular values not squared": lambda A, B: table_by_outer(A, B, power=1),
+    "absolute cosines": lambda A, B: table_by_outer(A, B, cosine=torch.abs),
+    "cosines not squared": lambda A, B: table_by_outer(A, B, cosine=lambda c: c),
+    "not divided": lambda A, B: table_by_outer(A, B, divide=False),
+    "axes transposed": lambda A, B: table_by_outer(A, B).T,
+    "exception": lambda A, B: torch.linalg.svd(A).U @ torch.linalg.svd(B).Vh,
+}
+
+# 3.8 ------------------------------------------------------------------------------------------------------------------
+
+
+def ranks(x):
+    return (x[:, None] > x[None]).sum(1).float()
+
+
+def pearson(a, b):
+    a, b = a - a.mean(), b - b.mean()
+    return (a * b).sum() / (a.norm() * b.norm())
+
+
+CORRELATION = {
+    "correlation of the values": pearson,
+    "argsort once": lambda x, y: pearson(torch.argsort(x).float(), torch.argsort(y).float()),
+    "sign turned": lambda x, y: pearson(ranks(-x), ranks(y)),
+    "sorted values": lambda x, y: pearson(torch.sort(x)[0], torch.sort(y)[0]),
+    "a matrix": lambda x, y: torch.corrcoef(torch.stack((ranks(x), ranks(y)))),
+    "covariance": lambda x, y: (
+        ((ranks(x) - ranks(x).mean()) * (ranks(y) - ranks(y).mean())).sum() / (len(x) - 1)
+    ),
+}
+
+# 3.9 ------------------------------------------------------------------------------------------------------------------
+
+
+def out_by_pinv(x, S):
+    return x - x @ (S @ torch.linalg.pinv(S))
+
+
+OUT = {
+    "basis not orthonormal": lambda x, S: x - torch.einsum("pm,mk,nk->pn", x, S, S),
+    "kept instead of taken away": lambda x, S: x @ S @ torch.linalg.pinv(S),
+    "columns normalised only": lambda x, S: x - x @ normalize(S, dim=0) @ normalize(S, dim=0).T,
+    "first direction only": lambda x, S: out_by_pinv(x, S[:, [0]]),
+    "subtracted twice": lambda x, S: x - 2 * x @ (S @ torch.linalg.pinv(S)),
+    "wrong shape": lambda x, S: x @ S,
+    "exception": lambda x, S: x - S @ S.T @ x,
+}
+
+ANSWERS = {
+    "3.1": SCORE, "3.2": FACTORED, "3.3": CHANCE, "3.4": READS, "3.5": PAIRS,
+    "3.6": CONTROLS, "3.7": TABLES, "3.8": CORRELATION, "3.9": OUT,
+}  # fmt: skip
+CASES = cases(ANSWERS)
+
+
+@pytest.mark.parametrize(("exercise_id", "diagnosis", "answer"), CASES, ids=names(CASES))
+def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
+    assert_rejected(exercise_id, diagnosis, answer)
+
+
+RIGHT = {
+    "3.1": score_by_sums, "3.2": score_by_qr,
+    "3.3": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n),
+    "3.4": by_case(qk, kq, vo), "3.5": pairs_by_loop, "3.6": controls, "3.7": table_by_outer,
+    "3.8": lambda x, y: pearson(ranks(x), ranks(y)), "3.9": out_by_pinv,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("exercise_id", "answer"), RIGHT.items())
+def test_a_right_answer_in_another_way_passes(exercise_id, answer):
+    assert_passes(exercise_id, answer)
