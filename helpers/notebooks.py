@@ -41,7 +41,8 @@ here = pathlib.Path.cwd()
 places = [here, *here.parents, here / "transformer-circuits"]
 root = next((place for place in places if (place / "helpers" / "colab.py").exists()), places[-1])
 if not root.exists():
-    subprocess.run(["git", "clone", "--quiet", "--depth", "1", "--branch", TAG, ADDRESS, str(root)], check=True)
+    clone = ["git", "clone", "--quiet", "--depth", "1", "--branch", TAG, ADDRESS, str(root)]
+    subprocess.run(clone, check=True)
 if str(root) not in sys.path:
     sys.path.insert(0, str(root))
 

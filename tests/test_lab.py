@@ -1,10 +1,13 @@
 """Lesson 0 in a real JupyterLab: run it, answer an exercise in every way, look at the pictures."""
 
+import contextlib
 import os
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from helpers.notebooks import PLOTLY, ROOT, lessons
 from tests.lab import (
     DARK,
     browser,
@@ -43,13 +46,25 @@ def shot(page, name):
         page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
-@pytest.fixture(params=[{}, DARK], ids=["light", "dark"])
+THEMES = {"light": {}, "dark": DARK}
+
+
+@contextlib.contextmanager
+def opened(path, theme, folder):
+    """A page with a lesson open in a JupyterLab of this theme."""
+    (folder / "course").mkdir()
+    with (
+        jupyterlab(course(folder / "course"), folder / "home", THEMES[theme]) as (address, token),
+        browser() as page,
+    ):
+        page.theme = theme
+        open_notebook(page, address, token, path)
+        yield page
+
+
+@pytest.fixture(params=THEMES)
 def page(request, tmp_path):
-    home = tmp_path / "home"
-    (tmp_path / "course").mkdir()
-    with jupyterlab(course(tmp_path / "course"), home, request.param) as (address, token), browser() as page:
-        page.theme = request.node.callspec.id
-        open_notebook(page, address, token, LESSON)
+    with opened(LESSON, request.param, tmp_path) as page:
         yield page
 
 
@@ -69,3 +84,20 @@ def test_lesson_0_runs_answers_and_draws(page):
     assert "pattern is the model's" in run_cell(page, "compare-0-1")
     assert "1 of 3" in run_cell(page, "progress")
     assert page.refused == [] and page.errors == []
+
+
+@pytest.mark.parametrize("theme", THEMES if SHOTS else ["light"])
+@pytest.mark.parametrize("path", lessons()[1:], ids=[path.stem for path in lessons()[1:]])
+def test_every_figure_of_a_lesson_is_drawn_without_a_network(path, theme, tmp_path):
+    cells = nbformat.read(path, as_version=4).cells
+    drawn = [c.id for c in cells if any(PLOTLY in output.get("data", {}) for output in c.get("outputs", []))]
+    with opened(str(path.relative_to(ROOT)), theme, tmp_path) as page:
+        command(page, "notebook:run-all-cells")
+        assert errors(page) == []
+        for cell_id in drawn:
+            select(page, cell_id).locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
+            if SHOTS:
+                page.wait_for_timeout(400)
+                shot(page, f"{theme}-{path.stem[:2]}-{cell_id}")
+        assert page.refused == [] and page.errors == []
+    assert len(drawn) >= 5
