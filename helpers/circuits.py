@@ -52,9 +52,9 @@ def head_output(
 
 
 def bigram_table(tokens: Int[Tensor, " pos"], d_vocab: int) -> Float[Tensor, "first second"]:
-    """How often each token follows each other, as a share of the first one's followers; 0 where the first never occurs."""
-    counts = torch.zeros(d_vocab, d_vocab)
-    counts.index_put_((tokens[:-1], tokens[1:]), torch.tensor(1.0), accumulate=True)
+    """How often each token follows each other one, as a share of the first one's followers; 0 where the first never occurs."""
+    counts = torch.zeros(d_vocab, d_vocab, device=tokens.device)
+    counts.index_put_((tokens[:-1], tokens[1:]), torch.ones_like(counts[0, 0]), accumulate=True)
     return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
 
 
@@ -82,9 +82,9 @@ def copying_accuracy(
 
 
 def copying_score(matrix: FactoredMatrix) -> Float[Tensor, ""]:
-    """Share of positive eigenvalues  Σ Re λ / Σ |λ|, from -1 to 1 (Elhage et al. 2021, "Copying").
+    """Σ Re λ / Σ |λ|  over the eigenvalues, from -1 to 1 (Elhage et al. 2021, "Copying").
 
-    1 when a token attended to raises only its own logit in every direction the head can carry; near 0 for random weights.
+    1 when all are real and positive: combinations of tokens raise themselves. Near 0 for random weights.
     """
     return eigenvalue_share(matrix.A, matrix.B)
 

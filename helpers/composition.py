@@ -71,7 +71,7 @@ def reading_matrix(
     W_O: Float[Tensor, "d_head d_model"],
 ) -> Float[Tensor, "d_model d_model"]:
     """What a head's port multiplies the stream by: Q: W_Q W_Kᵀ, K: W_K W_Qᵀ (its transpose), V: W_V W_O."""
-    if port not in PORTS:
+    if port not in ("Q", "K", "V"):
         raise ValueError(f'expected a port "Q", "K" or "V", got {port!r}')
     return {"Q": W_Q @ W_K.T, "K": W_K @ W_Q.T, "V": W_V @ W_O}[port]
 

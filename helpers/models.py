@@ -82,7 +82,7 @@ def load_model(
     """The model as a ``TransformerBridge``, in evaluation mode and without gradients.
 
     ``name``: a shipped model, a public one of ``list_models()``, or any name TransformerLens knows on the Hugging Face
-    hub. ``device``: by default a CUDA GPU if there is one, else the CPU. ``checkpoint``: for ``attn-only-2l``, a number
+    hub. ``device``: by default the CPU: the course's models are small, and numbers are then alike everywhere. ``checkpoint``: for ``attn-only-2l``, a number
     of training tokens for which the weights are kept (``checkpoints("attn-only-2l")``). GPT-2 models come in
     compatibility mode (LayerNorm folded, weights centred). Raises ``ModelError``.
 
@@ -90,9 +90,15 @@ def load_model(
     1
     """
     name = str(name)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(
+            f"there is no CUDA device here for device={device!r}: leave it out, and the model runs on the CPU."
+        )
     if name in shipped():
         return load_shipped(DATA / name, device, checkpoint)
+    if checkpoint is not None:
+        raise ModelError(f"{name!r} has no checkpoints here: only attn-only-2l comes with some.")
     if (
         name not in PUBLIC
         and "/" not in name
@@ -111,7 +117,7 @@ def load_model(
 
 def checkpoints(name: str = "attn-only-2l") -> list[int]:
     """Numbers of training tokens at which a shipped model's weights were kept, besides those at the end."""
-    return [int(tokens) for tokens in shipped()[name].get("checkpoints", {})]
+    return [int(tokens) for tokens in shipped().get(name, {}).get("checkpoints", {})]
 
 
 def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = None) -> TransformerBridge:

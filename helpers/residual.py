@@ -31,7 +31,7 @@ def decompose(
     Embedding, positions where the model stores them, each head as "layer.head", each MLP as "mlp layer", biases.
     """
     parts, names = [cache["hook_embed"][0]], ["embedding"]
-    if not torch.equal(cache["blocks.0.hook_resid_pre"], cache["hook_embed"]):
+    if model.cfg.n_layers and not torch.equal(cache["blocks.0.hook_resid_pre"], cache["hook_embed"]):
         parts.append(cache["hook_pos_embed"][0])
         names.append("position")
     for layer in range(model.cfg.n_layers):
@@ -88,7 +88,7 @@ def dimensions(spectrum: Float[Tensor, " direction"], share: float = 0.8) -> tup
     """
     held = spectrum.cumsum(dim=0) / spectrum.sum()
     ratio = spectrum.sum() ** 2 / (spectrum**2).sum()
-    return int((held < share).sum()) + 1, ratio.item()
+    return min(int((held < share).sum()) + 1, len(spectrum)), ratio.item()
 
 
 def held_out_share(

@@ -115,6 +115,8 @@ OUTCOMES = [
     (answer_0_3(lambda p: 1 / 0), "failed", "exception"),
     ("not a function", "failed", "not a function"),
     (lambda: 1, "failed", "exception"),
+    (lambda p: torch.bincount(p.flatten()), "failed", "exception"),  # torch's own NotImplementedError
+    (torch.no_grad()(not_attempted), "not attempted", None),
 ]
 
 

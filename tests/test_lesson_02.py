@@ -66,6 +66,7 @@ VALUES = {
     "squared": lambda A, B: values_by_gram(A, B) ** 2,
     "ascending": lambda A, B: values_by_gram(A, B).sort().values,
     "wrong shape": lambda A, B: torch.linalg.svdvals(A @ B),
+    "out of memory": lambda A, B: torch.linalg.svdvals(A @ B)[: A.shape[1]],
     "exception": lambda A, B: (
         torch.linalg.svdvals(B @ A) if B.shape[1] == A.shape[0] else torch.linalg.svdvals(A @ A)
     ),

@@ -41,7 +41,7 @@ FACTORED = {
     "inner and outer factors swapped": lambda A, a, b, B: score_by_qr(b, B, A, a),
     "reader transposed": lambda A, a, b, B: score_by_qr(A, a, B.T, b.T),
     "writer transposed": lambda A, a, b, B: score_by_qr(a.T, A.T, b, B),
-    "multiplied out": lambda A, a, b, B: (A @ a @ (b @ B)).norm() / ((A @ a).norm() * (b @ B).norm()),
+    "out of memory": lambda A, a, b, B: (A @ a @ (b @ B)).norm() / ((A @ a).norm() * (b @ B).norm()),
     "norm of a product of norms": lambda A, a, b, B: (
         (A @ (a @ b) @ B).norm() / (A.norm() * a.norm() * b.norm() * B.norm())
         if len(A) < 1000

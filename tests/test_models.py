@@ -21,7 +21,7 @@ def test_a_shipped_model_loads_ready_to_read(name):
     model = load_model(name)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert model.cfg.device == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert str(model.W_E.device) == "cpu"
     tokens = model.to_tokens("the cat sat on the mat")
     assert (
         tokens[0, 0] == model.tokenizer.bos_token_id and (tokens == model.tokenizer.bos_token_id).sum() == 1

@@ -91,7 +91,10 @@ def check(attempt: Attempt) -> None:
 
 def hint(id: str) -> None:
     """Show one more hint of an exercise at each call."""
-    hints = get(id).hints
+    try:
+        hints = get(id).hints
+    except ValueError as error:
+        return display(Card("No such exercise", [str(error)]))
     _hints_given[id] = min(_hints_given[id] + 1, len(hints))
     shown = hints[: _hints_given[id]]
     display(Card(f"Hint {len(shown)} of {len(hints)} for {id}", list(shown)))
@@ -99,6 +102,10 @@ def hint(id: str) -> None:
 
 def solution(id: str) -> None:
     """Show the solution of an exercise: the source of the reference that the tests run."""
+    try:
+        get(id)
+    except ValueError as error:
+        return display(Card("No such exercise", [str(error)]))
     display(Card(f"A solution of {id}", [], code=textwrap.dedent(inspect.getsource(get(id).reference))))
 
 
