@@ -11,8 +11,6 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-PORTS = ("Q", "K", "V")
-
 
 def composition_score(
     W_A: Float[Tensor, "d_in d_model"], W_B: Float[Tensor, "d_model d_out"]
