@@ -74,6 +74,27 @@ def reading_matrix(
     return {"Q": W_Q @ W_K.T, "K": W_K @ W_Q.T, "V": W_V @ W_O}[port]
 
 
+def port_scores(
+    source: Float[Tensor, "row d_model"],
+    W_Q: Float[Tensor, "head d_model d_head"],
+    W_K: Float[Tensor, "head d_model d_head"],
+    W_V: Float[Tensor, "head d_model d_head"],
+    W_O: Float[Tensor, "head d_head d_model"],
+) -> Float[Tensor, "port head"]:
+    """The score of a source (W_E, W_pos) with the Q, K and V port of every head of a layer.
+
+    Of the source only sourceᵀ source matters to a norm, so its many rows shrink to the R of its QR decomposition.
+    """
+    R = torch.linalg.qr(source).R
+    heads = list(zip(W_Q, W_K, W_V, W_O))
+    return torch.stack(
+        [
+            torch.stack([composition_score(R, reading_matrix(port, *weights)) for weights in heads])
+            for port in "QKV"
+        ]
+    )
+
+
 def alignment(
     W_A: Float[Tensor, "d_in d_model"], W_B: Float[Tensor, "d_model d_out"]
 ) -> Float[Tensor, "output input"]:

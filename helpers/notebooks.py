@@ -114,8 +114,17 @@ def statuses(notebook: NotebookNode) -> dict[str, str]:
     return {metadata["exercise"]: metadata["status"] for metadata in found}
 
 
+def rounded(value):
+    """Every number of a figure to six digits: what a screen can show, the same on most machines, and shorter."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [rounded(entry) for entry in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def add_static_images(notebook: NotebookNode) -> None:
-    """A PNG beside every plotly figure, for places that run no scripts."""
+    """A PNG beside every plotly figure, for places that run no scripts; the figure's numbers rounded."""
     import kaleido
     import plotly.io
 
@@ -125,6 +134,7 @@ def add_static_images(notebook: NotebookNode) -> None:
     if figures:
         kaleido.start_sync_server(silence_warnings=True)
         for data in figures:
+            data[PLOTLY] = nbformat.from_dict(rounded(data[PLOTLY]))
             with warnings.catch_warnings(action="ignore"):
                 data["image/png"] = base64.b64encode(plotly.io.to_image(data[PLOTLY], "png")).decode()
         kaleido.stop_sync_server()

@@ -129,6 +129,30 @@ PAIRS = {
 # 3.6 ------------------------------------------------------------------------------------------------------------------
 
 
+def ports_by_loop(source, *weights, swap=False, entry=score_by_sums):
+    table = torch.empty(3, len(weights[0]))
+    for h, (Q, K, V, O) in enumerate(zip(*weights)):  # noqa: E741
+        circuits = (qk(Q, K, V, O), kq(Q, K, V, O), vo(Q, K, V, O))
+        for port, circuit in enumerate((circuits[1], circuits[0], circuits[2]) if swap else circuits):
+            table[port, h] = entry(source, circuit)
+    return table
+
+
+PORTS = {
+    "queries and keys swapped": lambda *given: ports_by_loop(*given, swap=True),
+    "heads first": lambda *given: ports_by_loop(*given).T,
+    "half a circuit": lambda source, Q, K, V, O: torch.stack(  # noqa: E741
+        [torch.stack([score_by_sums(source, w) for w in W]) for W in (Q, K, V)]
+    ),
+    "not divided by the source": lambda *given: ports_by_loop(*given) * (given[0] ** 2).sum() ** 0.5,
+    "centred": lambda source, *weights: ports_by_loop(source - source.mean(0, keepdim=True), *weights),
+    "squared": lambda *given: ports_by_loop(*given).square(),
+    "wrong shape": lambda source, *weights: ports_by_loop(source, *weights)[0],
+}
+
+# 3.7 ------------------------------------------------------------------------------------------------------------------
+
+
 def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **replaced):
     scores = [score_by_sums(M, B) for M in (A, A * 3, A * -1, reverse(A), torch.einsum("im,mn->in", A, R))]
     return torch.stack([replaced.get(f"at_{i}", score) for i, score in enumerate(scores)])
@@ -143,7 +167,7 @@ CONTROLS = {
     "wrong shape": lambda A, B, R: controls(A, B, R)[1:],
 }
 
-# 3.7 ------------------------------------------------------------------------------------------------------------------
+# 3.8 ------------------------------------------------------------------------------------------------------------------
 
 
 def table_by_outer(A, B, power=2, cosine=lambda c: c**2, divide=True):
@@ -163,7 +187,7 @@ TABLES = {
     "exception": lambda A, B: torch.linalg.svd(A).U @ torch.linalg.svd(B).Vh,
 }
 
-# 3.8 ------------------------------------------------------------------------------------------------------------------
+# 3.9 ------------------------------------------------------------------------------------------------------------------
 
 
 def ranks(x):
@@ -186,7 +210,7 @@ CORRELATION = {
     ),
 }
 
-# 3.9 ------------------------------------------------------------------------------------------------------------------
+# 3.10 ------------------------------------------------------------------------------------------------------------------
 
 
 def out_by_pinv(x, S):
@@ -205,7 +229,7 @@ OUT = {
 
 ANSWERS = {
     "3.1": SCORE, "3.2": FACTORED, "3.3": CHANCE, "3.4": READS, "3.5": PAIRS,
-    "3.6": CONTROLS, "3.7": TABLES, "3.8": CORRELATION, "3.9": OUT,
+    "3.6": PORTS, "3.7": CONTROLS, "3.8": TABLES, "3.9": CORRELATION, "3.10": OUT,
 }  # fmt: skip
 CASES = cases(ANSWERS)
 
@@ -218,8 +242,8 @@ def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
 RIGHT = {
     "3.1": score_by_sums, "3.2": score_by_qr,
     "3.3": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n),
-    "3.4": by_case(qk, kq, vo), "3.5": pairs_by_loop, "3.6": controls, "3.7": table_by_outer,
-    "3.8": lambda x, y: pearson(ranks(x), ranks(y)), "3.9": out_by_pinv,
+    "3.4": by_case(qk, kq, vo), "3.5": pairs_by_loop, "3.6": ports_by_loop, "3.7": controls, "3.8": table_by_outer,
+    "3.9": lambda x, y: pearson(ranks(x), ranks(y)), "3.10": out_by_pinv,
 }  # fmt: skip
 
 

@@ -21,10 +21,11 @@ from transformers import PreTrainedTokenizerFast
 
 from helpers.models import DATA, REGISTRY, sha256, shipped
 from helpers.shortformer import ShortformerModel, wrap
-from helpers.training.attn_only import Recipe, train
+from helpers.training.attn_only import Recipe
 from helpers.training.card import write_card
 from helpers.training.corpus import BOS, encode, read_books, train_tokenizer
 from helpers.training.facts import bigram_correlation, progress
+from helpers.training.loop import train
 
 D_VOCAB = 3072
 RECIPES = {

@@ -6,7 +6,6 @@ sequences repeat some of their spans, short and long, so that looking back pays.
 """
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -94,48 +93,3 @@ def batches(text: Int[Tensor, " token"], recipe: Recipe, bos: int) -> Iterator[I
                 target = random(source + length, recipe.n_ctx - length + 1).item()
                 row[target : target + length] = row[source : source + length].clone()
         yield rows
-
-
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then a cosine down to 5 % of the peak."""
-    cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-    return recipe.lr * min(1, (step + 1) / recipe.warmup_steps) * (0.05 + 0.95 * cosine)
-
-
-def train(
-    recipe: Recipe, text: Int[Tensor, " token"], bos: int, on_checkpoint, checkpoints: list[int], device: str
-) -> float:
-    """Train from scratch; ``on_checkpoint(model, tokens_seen)`` at each of ``checkpoints``. Returns seconds of wall time.
-
-    AdamW (0.9, 0.98), gradient norm clipped at 1, matrix products in bfloat16.
-    """
-    model = ShortformerModel(recipe.config())
-    initialise(model, recipe)
-    model.to(device)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True)
-    started, average = time.time(), None
-    for step, tokens in zip(range(recipe.steps + 1), batches(text, recipe, bos)):
-        seen = step * recipe.batch * recipe.n_ctx
-        if step == recipe.steps or any(
-            seen - recipe.batch * recipe.n_ctx < point <= seen for point in checkpoints
-        ):
-            on_checkpoint(model, seen)
-        if step == recipe.steps:
-            return time.time() - started
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
-        tokens = tokens.to(device)
-        with torch.autocast(device, torch.bfloat16):
-            logits = model(tokens)
-        loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
-        if step % 100 == 0:
-            print(
-                f"step {step}/{recipe.steps}  {seen / 1e6:.1f} M tokens  loss {average:.3f}  {time.time() - started:.0f} s",
-                flush=True,
-            )

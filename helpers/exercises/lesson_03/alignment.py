@@ -1,4 +1,4 @@
-"""Exercise 3.7: the score seen by singular values."""
+"""Exercise 3.8: the score seen by singular values."""
 
 import torch
 
@@ -49,7 +49,7 @@ def sums_to_the_score_squared(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="3.7",
+    id="3.8",
     title="the score by singular values",
     minutes=8,
     difficulty=2,

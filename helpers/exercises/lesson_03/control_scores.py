@@ -1,4 +1,4 @@
-"""Exercise 3.6: controls."""
+"""Exercise 3.7: controls."""
 
 import torch
 
@@ -42,7 +42,7 @@ def equals_single_scores(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="3.6",
+    id="3.7",
     title="controls",
     minutes=5,
     difficulty=1,

@@ -1,4 +1,4 @@
-"""Exercise 3.9: to deny access to a subspace."""
+"""Exercise 3.10: to deny access to a subspace."""
 
 import torch
 
@@ -24,7 +24,7 @@ def equals_least_squares(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="3.9",
+    id="3.10",
     title="deny access to a subspace",
     minutes=5,
     difficulty=1,

@@ -1,4 +1,4 @@
-"""Exercise 3.8: rank correlation."""
+"""Exercise 3.9: rank correlation."""
 
 import torch
 
@@ -22,7 +22,7 @@ def equals_the_formula(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="3.8",
+    id="3.9",
     title="rank correlation",
     minutes=4,
     difficulty=1,
