@@ -66,6 +66,28 @@ def full_OV(model: TransformerBridge, layer: int, head: int) -> FactoredMatrix:
     return FactoredMatrix(model.W_E @ model.W_V[layer, head], model.W_O[layer, head] @ model.W_U)
 
 
+def effective_OV(
+    W_V: Float[Tensor, "head d_model d_head"], W_O: Float[Tensor, "head d_head d_model"]
+) -> Float[Tensor, "d_model d_model"]:
+    """What several heads that attend to the same token store of it together:  Σ_h W_V[h] W_O[h] ."""
+    return einsum(W_V, W_O, "head d_in d_head, head d_head d_out -> d_in d_out")
+
+
+def k_composition_circuit(
+    W_E: Float[Tensor, "d_vocab d_model"],
+    W_V: Float[Tensor, "d_model d_head"],
+    W_O: Float[Tensor, "d_head d_model"],
+    W_Q: Float[Tensor, "d_model d_head"],
+    W_K: Float[Tensor, "d_model d_head"],
+) -> tuple[Float[Tensor, "query d_head"], Float[Tensor, "d_head previous"]]:
+    """The circuit  W_E W_Q (W_E W_V W_O W_K)ᵀ  as its two thin factors; W_V W_O the earlier head, W_Q W_K the later.
+
+    Row = token that asks, column = token that stood *before* the key and was stored there by the earlier head (Elhage et
+    al. 2021, "How Induction Heads Work"). Without 1/√d_head: only the order within a row matters.
+    """
+    return W_E @ W_Q, (W_E @ W_V @ W_O @ W_K).T
+
+
 def copying_accuracy(
     A: Float[Tensor, "d_vocab d_head"], B: Float[Tensor, "d_head d_vocab"], k: int = 1
 ) -> Float[Tensor, ""]:

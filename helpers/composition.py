@@ -159,18 +159,11 @@ def root(gram: Float[Tensor, "*head d_head d_head"]) -> Float[Tensor, "*head d_h
     return vectors * values.clamp(min=0).sqrt()[..., None, :]
 
 
-def cut_path(
-    model: TransformerBridge,
-    tokens: Tensor,
-    writer: tuple[int, int],
-    reader: tuple[int, int],
-    port: str,
-    measure,
-) -> float:
-    """``measure(pattern of the reader)`` when one port of the reader no longer receives what the writer stored.
+def path_cut(model: TransformerBridge, writer: tuple[int, int], reader: tuple[int, int], port: str) -> list:
+    """Hooks under which one port of the reader no longer receives what the writer stored: for ``model.hooks(fwd_hooks=...)``.
 
     The store, carried through ``W_Q``, ``W_K`` or ``W_V`` of the reader, is subtracted from its query, key or value; all
-    other readers still receive it. Exact where no LayerNorm stands between. V leaves the pattern as it is.
+    other readers still receive it. Exact where no LayerNorm stands between.
     """
     (w_layer, w_head), (r_layer, r_head) = writer, reader
     kept = {}
@@ -183,13 +176,22 @@ def cut_path(
         activation[:, :, r_head] -= kept["store"] @ W
         return activation
 
-    def keep_pattern(pattern, hook):
-        kept["pattern"] = pattern[:, r_head]
-
-    hooks = [
+    return [
         (f"blocks.{w_layer}.attn.hook_z", keep_z),
         (f"blocks.{r_layer}.attn.hook_{port.lower()}", subtract),
-        (f"blocks.{r_layer}.attn.hook_pattern", keep_pattern),
     ]
-    model.run_with_hooks(tokens, fwd_hooks=hooks)
-    return measure(kept["pattern"]).item()
+
+
+def cut_path(
+    model: TransformerBridge,
+    tokens: Tensor,
+    writer: tuple[int, int],
+    reader: tuple[int, int],
+    port: str,
+    measure,
+) -> float:
+    """``measure(pattern of the reader)`` under ``path_cut``. V leaves the pattern as it is."""
+    name = f"blocks.{reader[0]}.attn.hook_pattern"
+    with model.hooks(fwd_hooks=path_cut(model, writer, reader, port)):
+        _, cache = model.run_with_cache(tokens, names_filter=name)
+    return measure(cache[name][:, reader[1]]).item()

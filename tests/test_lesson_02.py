@@ -81,13 +81,13 @@ def output_by_loop(pattern, x, W_V, W_O):
 
 
 OUTPUT = {
-    "pattern transposed": lambda A, x, V, O: output_by_loop(A.T, x, V, O),  # noqa: E741
-    "OV transposed": lambda A, x, V, O: output_by_loop(A, x, O.T, V.T),  # noqa: E741
-    "attention left out": lambda A, x, V, O: torch.stack([row @ V @ O for row in x]),  # noqa: E741
-    "stream added": lambda A, x, V, O: output_by_loop(A, x, V, O) + x,  # noqa: E741
-    "attention twice": lambda A, x, V, O: output_by_loop(A @ A, x, V, O),  # noqa: E741
-    "W_O left out": lambda A, x, V, O: torch.stack([sum(w * (r @ V) for w, r in zip(row, x)) for row in A]),  # noqa: E741
-    "exception": lambda A, x, V, O: A @ x @ O @ V,  # noqa: E741
+    "pattern transposed": lambda A, x, V, O: output_by_loop(A.T, x, V, O),
+    "OV transposed": lambda A, x, V, O: output_by_loop(A, x, O.T, V.T),
+    "attention left out": lambda A, x, V, O: torch.stack([row @ V @ O for row in x]),
+    "stream added": lambda A, x, V, O: output_by_loop(A, x, V, O) + x,
+    "attention twice": lambda A, x, V, O: output_by_loop(A @ A, x, V, O),
+    "W_O left out": lambda A, x, V, O: torch.stack([sum(w * (r @ V) for w, r in zip(row, x)) for row in A]),
+    "exception": lambda A, x, V, O: A @ x @ O @ V,
 }
 
 # 2.5 ------------------------------------------------------------------------------------------------------------------

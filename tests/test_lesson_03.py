@@ -86,15 +86,15 @@ def by_case(query, key, value):
     return answer
 
 
-def qk(Q, K, V, O):  # noqa: E741
+def qk(Q, K, V, O):
     return torch.einsum("mh,nh->mn", Q, K)
 
 
-def kq(Q, K, V, O):  # noqa: E741
+def kq(Q, K, V, O):
     return torch.einsum("mh,nh->nm", Q, K)
 
 
-def vo(Q, K, V, O):  # noqa: E741
+def vo(Q, K, V, O):
     return torch.einsum("mh,hn->mn", V, O)
 
 
@@ -103,9 +103,9 @@ READS = {
     "query and key side swapped": by_case(kq, qk, vo),
     "OV transposed": by_case(qk, kq, lambda *w: vo(*w).T),
     "half a circuit": by_case(lambda Q, *_: Q @ Q.T, lambda Q, K, *_: K @ K.T, vo),
-    "value of the score": by_case(qk, kq, lambda Q, K, V, O: V @ K.T),  # noqa: E741
-    "wrong shape": by_case(lambda Q, K, V, O: Q.T @ K, kq, vo),  # noqa: E741
-    "wrong values": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1] ** 0.5, kq, vo),  # noqa: E741
+    "value of the score": by_case(qk, kq, lambda Q, K, V, O: V @ K.T),
+    "wrong shape": by_case(lambda Q, K, V, O: Q.T @ K, kq, vo),
+    "wrong values": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1] ** 0.5, kq, vo),
 }
 
 # 3.5 ------------------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ PAIRS = {
 
 def ports_by_loop(source, *weights, swap=False, entry=score_by_sums):
     table = torch.empty(3, len(weights[0]))
-    for h, (Q, K, V, O) in enumerate(zip(*weights)):  # noqa: E741
+    for h, (Q, K, V, O) in enumerate(zip(*weights)):
         circuits = (qk(Q, K, V, O), kq(Q, K, V, O), vo(Q, K, V, O))
         for port, circuit in enumerate((circuits[1], circuits[0], circuits[2]) if swap else circuits):
             table[port, h] = entry(source, circuit)
@@ -141,7 +141,7 @@ def ports_by_loop(source, *weights, swap=False, entry=score_by_sums):
 PORTS = {
     "queries and keys swapped": lambda *given: ports_by_loop(*given, swap=True),
     "heads first": lambda *given: ports_by_loop(*given).T,
-    "half a circuit": lambda source, Q, K, V, O: torch.stack(  # noqa: E741
+    "half a circuit": lambda source, Q, K, V, O: torch.stack(
         [torch.stack([score_by_sums(source, w) for w in W]) for W in (Q, K, V)]
     ),
     "not divided by the source": lambda *given: ports_by_loop(*given) * (given[0] ** 2).sum() ** 0.5,

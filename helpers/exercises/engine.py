@@ -140,18 +140,28 @@ class Trial:
 
         ``pick`` takes the part to compare out of an output that has several.
         """
-        output = pick(self.call(*arguments))
-        problem = difference(output, expected, axes, tolerance)
+        self.behaves(lambda function: pick(function(*arguments)), expected, axes, tolerance)
+
+    def behaves(
+        self, experiment: Callable, expected: Tensor, axes: str, tolerance: float = 1e-5, what: str = ""
+    ) -> None:
+        """As ``matches``, for what an experiment finds when it calls a function: ``experiment(function)`` is compared.
+
+        ``what`` says what was compared, where that is not the function's own output.
+        """
+        observed = experiment(self.call)
+        problem = difference(observed, expected, axes, tolerance)
         if problem is None:
             return
         for mistake in self.exercise.mistakes:
-            with contextlib.suppress(
-                Exception
-            ):  # an answer that can not run on these inputs is not this mistake
-                if difference(output, pick(mistake.answer(*arguments)), axes, tolerance) is None:
+            with contextlib.suppress(Exception):  # a mistake that can not run here is not this one
+                if difference(observed, experiment(mistake.answer), axes, tolerance) is None:
                     problem = Wrong(mistake.name, mistake.explanation)
                     break
-        raise problem
+        raise Wrong(
+            problem.diagnosis,
+            f"{what}: {problem}" if what and problem.diagnosis == "wrong values" else str(problem),
+        )
 
 
 def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> Wrong | None:

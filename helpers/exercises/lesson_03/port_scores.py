@@ -25,7 +25,7 @@ def equals_single_scores(trial: Trial) -> None:
     source = torch.randn(11, 6, generator=generator(0)) * torch.linspace(0.2, 3, 6) + 0.3
     W_Q, W_K, W_V = (torch.randn(4, 6, 3, generator=generator(n)) for n in (1, 2, 3))
     W_O = torch.randn(4, 3, 6, generator=generator(4)) * torch.linspace(0.5, 2, 6)
-    Q, K, V, O = (W.double() for W in (W_Q, W_K, W_V, W_O))  # noqa: E741
+    Q, K, V, O = (W.double() for W in (W_Q, W_K, W_V, W_O))
     matrices = [
         [Q[h] @ K[h].T for h in range(4)],
         [K[h] @ Q[h].T for h in range(4)],
@@ -55,27 +55,27 @@ EXERCISE = Exercise(
         Mistake(
             "heads first",
             "expected [port, head]; the two are swapped.",
-            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O).T,  # noqa: E741
+            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O).T,
         ),
         Mistake(
             "half a circuit",
             "a port multiplies by both matrices of its circuit (W_Q W_Kᵀ, W_K W_Qᵀ, W_V W_O), not by W_Q, W_K or W_V alone.",
-            lambda source, Q, K, V, O: of_matrices(source, [Q, K, V]),  # noqa: E741
+            lambda source, Q, K, V, O: of_matrices(source, [Q, K, V]),
         ),
         Mistake(
             "not divided by the source",
             "divide by the norm of the source, too.",
-            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O) * source.norm(),  # noqa: E741
+            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O) * source.norm(),
         ),
         Mistake(
             "centred",
             "the rows were centred; the score takes the source as it is.",
-            lambda source, Q, K, V, O: port_scores(source - source.mean(dim=0), Q, K, V, O),  # noqa: E741
+            lambda source, Q, K, V, O: port_scores(source - source.mean(dim=0), Q, K, V, O),
         ),
         Mistake(
             "squared",
             "these are squared scores.",
-            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O) ** 2,  # noqa: E741
+            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O) ** 2,
         ),
     ),
 )

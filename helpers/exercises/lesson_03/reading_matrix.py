@@ -68,22 +68,22 @@ EXERCISE = Exercise(
         Mistake(
             "query and key side swapped",
             "queries read the stream by W_Q: W_Q W_Kᵀ.",
-            other(Q=lambda Q, K, V, O: K @ Q.T, K=lambda Q, K, V, O: Q @ K.T),  # noqa: E741
+            other(Q=lambda Q, K, V, O: K @ Q.T, K=lambda Q, K, V, O: Q @ K.T),
         ),
         Mistake(
             "OV transposed",
             "values read the stream by W_V: the matrix is W_V W_O.",
-            other(V=lambda Q, K, V, O: (V @ O).T),  # noqa: E741
+            other(V=lambda Q, K, V, O: (V @ O).T),
         ),
         Mistake(
             "half a circuit",
             "W_Q W_Qᵀ compares queries with queries; a score compares a query with a key.",
-            other(Q=lambda Q, K, V, O: Q @ Q.T, K=lambda Q, K, V, O: K @ K.T),  # noqa: E741
+            other(Q=lambda Q, K, V, O: Q @ Q.T, K=lambda Q, K, V, O: K @ K.T),
         ),
         Mistake(
             "value of the score",
             "values go through W_V and W_O; W_Q and W_K take no part.",
-            other(V=lambda Q, K, V, O: V @ K.T),  # noqa: E741
+            other(V=lambda Q, K, V, O: V @ K.T),
         ),
     ),
 )
