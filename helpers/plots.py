@@ -7,6 +7,7 @@ import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
+from IPython.display import display
 from jaxtyping import Float
 from torch import Tensor
 
@@ -197,3 +198,23 @@ def line_of_people(
     )
     figure.update_xaxes(**labels(tokens[: asker + 1]), range=[-0.7, asker + 0.7])
     return figure.update_yaxes(visible=False, range=[-0.2, 1.25])
+
+
+class Live:
+    """A figure that is drawn again in the same place while a cell runs, under a progress bar: ``live.show(figure, share)``."""
+
+    def __init__(self):
+        self.bar = self.picture = None
+
+    def show(self, figure: go.Figure, share: float) -> None:
+        """Put ``figure`` in place of the one before; ``share`` of the work, 0 to 1, is done."""
+        bar = {
+            "text/html": f'<progress value="{share:.3f}" style="width: 300px"></progress> {share:.0%}',
+            "text/plain": f"{share:.0%}",
+        }
+        picture = figure._repr_mimebundle_()
+        if self.bar is None:
+            self.bar, self.picture = (display(data, raw=True, display_id=True) for data in (bar, picture))
+        else:
+            self.bar.update(bar, raw=True)
+            self.picture.update(picture, raw=True)

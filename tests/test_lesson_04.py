@@ -1,9 +1,16 @@
 """Answers that learners of lesson 4 may well give: each is rejected, with the diagnosis that names its mistake."""
 
+import re
+
+import nbformat
 import pytest
 import torch
 from torch import nn
 
+from helpers.heads import phase_change
+from helpers.notebooks import PLOTLY, ROOT
+from helpers.training.facts import two_layer_facts
+from helpers.training.live import small_model, train, train_step
 from tests.wrong_answers import assert_passes, assert_rejected, cases, names
 
 # 4.1 ------------------------------------------------------------------------------------------------------------------
@@ -108,6 +115,31 @@ DUPLICATE = {
 
 # 4.5 ------------------------------------------------------------------------------------------------------------------
 
+CIRCUIT = {
+    "queries and keys swapped": lambda E, V, O, Q, K: (E @ K, Q.T @ O.T @ V.T @ E.T),
+    "earlier head on the query side": lambda E, V, O, Q, K: (E @ V @ O @ Q, K.T @ E.T),
+    "transposed": lambda E, V, O, Q, K: (E @ (V @ (O @ K)), Q.T @ E.T),
+    "earlier head left out": lambda E, V, O, Q, K: (E @ Q, K.T @ E.T),
+    "earlier head on both sides": lambda E, V, O, Q, K: (E @ V @ O @ Q, K.T @ O.T @ V.T @ E.T),
+    "embedding added to the store": lambda E, V, O, Q, K: (E @ Q, K.T @ (E + E @ V @ O).T),
+    "second factor not transposed": lambda E, V, O, Q, K: (E @ Q, E @ V @ O @ K),
+    "not thin": lambda E, V, O, Q, K: (E @ Q @ K.T, (E @ V @ O).T),
+    "wrong type": lambda E, V, O, Q, K: E @ Q @ (E @ V @ O @ K).T,
+}
+
+# 4.6 ------------------------------------------------------------------------------------------------------------------
+
+TOGETHER = {
+    "product of the sums": lambda V, O: torch.einsum("had,gdb->ab", V, O),
+    "heads kept apart": lambda V, O: torch.einsum("had,hdb->hab", V, O),
+    "mean instead of sum": lambda V, O: torch.einsum("had,hdb->ab", V, O) / len(V),
+    "heads in a chain": lambda V, O: V[0] @ O[0] @ V[1] @ O[1] @ V[2] @ O[2] if len(V) > 2 else V[0] @ O[0],
+    "transposed": lambda V, O: torch.einsum("had,hdb->ba", V, O),
+    "wrong values": lambda V, O: V[0] @ O[0],
+}
+
+# 4.7 ------------------------------------------------------------------------------------------------------------------
+
 
 def put(z, head, value):
     keep = torch.arange(z.shape[2]) != head
@@ -136,21 +168,7 @@ ABLATED = {
     "returned None": lambda z, h, kind, o: None,
 }
 
-# 4.6 ------------------------------------------------------------------------------------------------------------------
-
-CIRCUIT = {
-    "queries and keys swapped": lambda E, V, O, Q, K: (E @ K, Q.T @ O.T @ V.T @ E.T),
-    "earlier head on the query side": lambda E, V, O, Q, K: (E @ V @ O @ Q, K.T @ E.T),
-    "transposed": lambda E, V, O, Q, K: (E @ (V @ (O @ K)), Q.T @ E.T),
-    "earlier head left out": lambda E, V, O, Q, K: (E @ Q, K.T @ E.T),
-    "earlier head on both sides": lambda E, V, O, Q, K: (E @ V @ O @ Q, K.T @ O.T @ V.T @ E.T),
-    "embedding added to the store": lambda E, V, O, Q, K: (E @ Q, K.T @ (E + E @ V @ O).T),
-    "second factor not transposed": lambda E, V, O, Q, K: (E @ Q, E @ V @ O @ K),
-    "not thin": lambda E, V, O, Q, K: (E @ Q @ K.T, (E @ V @ O).T),
-    "wrong type": lambda E, V, O, Q, K: E @ Q @ (E @ V @ O @ K).T,
-}
-
-# 4.7 ------------------------------------------------------------------------------------------------------------------
+# 4.8 ------------------------------------------------------------------------------------------------------------------
 
 
 def less(keys, store, W_K, reader, share=1.0, W=None):
@@ -168,17 +186,6 @@ PATH = {
     "nothing cut": lambda k, s, W, r: k + 0,
     "wrong shape": lambda k, s, W, r: less(k, s, W, r)[:, :, r],
     "exception": lambda k, s, W, r: k[:, :, r] - s @ W,
-}
-
-# 4.8 ------------------------------------------------------------------------------------------------------------------
-
-TOGETHER = {
-    "product of the sums": lambda V, O: torch.einsum("had,gdb->ab", V, O),
-    "heads kept apart": lambda V, O: torch.einsum("had,hdb->hab", V, O),
-    "mean instead of sum": lambda V, O: torch.einsum("had,hdb->ab", V, O) / len(V),
-    "heads in a chain": lambda V, O: V[0] @ O[0] @ V[1] @ O[1] @ V[2] @ O[2] if len(V) > 2 else V[0] @ O[0],
-    "transposed": lambda V, O: torch.einsum("had,hdb->ba", V, O),
-    "wrong values": lambda V, O: V[0] @ O[0],
 }
 
 # 4.9 and 4.10 ---------------------------------------------------------------------------------------------------------
@@ -307,7 +314,7 @@ WHEN = {
     "steepest piece": lambda s, v: s[1 + (v[1:] - v[:-1]).abs().argmax()],
     "last crossing": lambda s, v: s[len(v) - past(v)[::-1].index(False)],
     "one record early": lambda s, v: s[past(v).index(True) - 1],
-    "wrong values": lambda s, v: s[-1],
+    "wrong values": lambda s, v: s[2],
 }
 
 # 4.13 -----------------------------------------------------------------------------------------------------------------
@@ -328,8 +335,8 @@ CONTEXT = {
 }
 
 ANSWERS = {
-    "4.1": REPEATED, "4.2": LOSS, "4.3": STRIPES, "4.4": DUPLICATE, "4.5": ABLATED, "4.6": CIRCUIT, "4.7": PATH,
-    "4.8": TOGETHER, "4.9": BEFORE, "4.10": AFTER, "4.11": STEP, "4.12": WHEN, "4.13": CONTEXT,
+    "4.1": REPEATED, "4.2": LOSS, "4.3": STRIPES, "4.4": DUPLICATE, "4.5": CIRCUIT, "4.6": TOGETHER,
+    "4.7": ABLATED, "4.8": PATH, "4.9": BEFORE, "4.10": AFTER, "4.11": STEP, "4.12": WHEN, "4.13": CONTEXT,
 }  # fmt: skip
 CASES = cases(ANSWERS)
 
@@ -340,9 +347,9 @@ def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
 
 
 RIGHT = {
-    "4.1": repeated, "4.2": nll, "4.3": stripes, "4.4": lambda p, n: looks_back(p, n, n + 1), "4.5": ablated,
-    "4.6": lambda E, V, O, Q, K: (E @ Q, K.T @ O.T @ V.T @ E.T), "4.7": less,
-    "4.8": lambda V, O: torch.einsum("had,hdb->ab", V, O), "4.9": previous, "4.10": induction, "4.11": trained,
+    "4.1": repeated, "4.2": nll, "4.3": stripes, "4.4": lambda p, n: looks_back(p, n, n + 1),
+    "4.5": lambda E, V, O, Q, K: (E @ Q, K.T @ O.T @ V.T @ E.T), "4.6": lambda V, O: torch.einsum("had,hdb->ab", V, O),
+    "4.7": ablated, "4.8": less, "4.9": previous, "4.10": induction, "4.11": trained,
     "4.12": lambda s, v: first(s, past(v)), "4.13": lambda x, early, late: window(x, late) - window(x, early),
 }  # fmt: skip
 
@@ -350,3 +357,44 @@ RIGHT = {
 @pytest.mark.parametrize(("exercise_id", "answer"), RIGHT.items())
 def test_a_right_answer_in_another_way_passes(exercise_id, answer):
     assert_passes(exercise_id, answer)
+
+
+def outputs(cell_id: str) -> list:
+    """The outputs of a cell of the lesson as committed."""
+    notebook = nbformat.read(ROOT / "notebooks/04_induction_heads.ipynb", as_version=4)
+    return next(cell for cell in notebook.cells if cell.id == cell_id).outputs
+
+
+def test_the_lesson_shows_the_facts_of_the_models_card(shipped_model):
+    facts = two_layer_facts(shipped_model("attn-only-2l"))
+    shown = [float(number) for number in re.findall(r"(\d+\.\d{3})$", outputs("facts")[0].text, re.M)]
+    writer, reader = (int(facts[name][2:]) for name in ("previous_token_head", "induction_head"))
+    feeding = facts["k_composition"]
+    others = [head for head in range(6) if head != writer]
+    second = max(others, key=lambda head: facts["ablation_drop"][head])
+    assert shown == pytest.approx(
+        [
+            facts["previous_token_score"][writer],
+            facts["induction_score"][reader],
+            facts["second_copy_gain"],
+            feeding[writer],
+            feeding[second],
+            facts["random_composition"],
+            facts["copying_score"][reader],
+        ],
+        abs=1e-3,
+    )
+    drops = outputs("card-ablations")[0].data[PLOTLY]["data"][0]["y"]
+    assert drops == pytest.approx(facts["ablation_drop"], abs=1e-3)
+
+
+def test_two_layers_make_the_transition_and_one_layer_does_not():
+    two, one = (
+        list(train(small_model(layers, seed=1), train_step, steps=400, every=50, seed=1)) for layers in (2, 1)
+    )
+    assert two[-1].induction > 0.5 and two[-1].previous_token > 0.5 and two[-1].second_copy < 1
+    assert one[-1].induction < 0.1 and one[-1].second_copy > 2.5
+    steps, loss = (
+        torch.tensor([float(getattr(record, name)) for record in two]) for name in ("step", "second_copy")
+    )
+    assert 100 <= phase_change(steps, loss) <= 350

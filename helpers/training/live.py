@@ -1,5 +1,6 @@
 """Training to watch: a small attention-only model on sequences that repeat, in seconds, with its heads measured as it goes."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -42,6 +43,17 @@ def sequences(generator: torch.Generator) -> Int[Tensor, "batch pos"]:
     return torch.cat([tokens, more], dim=1)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Matrices this small gain nothing from more threads, and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 @torch.no_grad()
 def measure(model: ShortformerModel, step: int, tokens: Int[Tensor, "batch pos"]) -> Record:
     """Losses and head scores on ``tokens``, which repeat after ``LENGTH``."""
@@ -79,7 +91,8 @@ def train(
         if step % every == 0:
             yield measure(model, step, held_out)
         if step < steps:
-            train_step(model, optimizer, sequences(generator))
+            with one_thread():
+                train_step(model, optimizer, sequences(generator))
 
 
 def train_step(model: nn.Module, optimizer: torch.optim.Optimizer, tokens: Int[Tensor, "batch pos"]) -> float:

@@ -8,7 +8,7 @@ person this sentence is about and copy the name" is right everywhere.
 import random
 from collections.abc import Iterator
 
-from helpers.ioi import ACTIONS, HELD_OUT, NAMES, OBJECTS, OPENERS, PLACES
+from helpers.ioi import ACTIONS, EVENTS, HELD_OUT, NAMES, OBJECTS, PLACES
 
 WOMEN = set(
     "Agnes Alice Amy Anna Anne Betty Caroline Catherine Charlotte Clara Diana Dorothy Edith Eleanor Elizabeth Ellen Emily Emma "
@@ -37,11 +37,21 @@ REPEATED = (
     "{B} looked at {A}, and everybody else looked at {A}.",
     "{A} had won, and {B} shook hands with {A}.",
 )
-PRONOUNS = (
-    "{He} gave the {object} to {B}.",
-    "{He} wanted to talk to {B}.",
-    "{He} showed the {object} to {B}.",
-    "{He} asked for the {object} and thanked {B}.",
+TRADES = "baker sailor teacher doctor farmer soldier cook painter gardener hunter singer miller".split()
+CLAUSES = ("When {event}, {action}.", "While {event}, {action}.", "After {event}, {action}.", "As soon as {event}, {action}.",
+           "Because {event}, {action}.", "{event}, and {action}.", "{event}. Then {action}.", "{event}. After a while {action}.",
+           "{event}. Later {action}.", "{event}. {aside} {Action}.", "{event}. {Action}.")  # fmt: skip
+TIMES = (
+    "One day",
+    "Yesterday",
+    "In the morning",
+    "Last week",
+    "At noon",
+    "Once",
+    "On Monday",
+    "In the evening",
+    "Then",
+    "Now",
 )
 FOLLOWING = (
     "{B} was very glad.",
@@ -65,35 +75,29 @@ ASIDES = (
 
 
 class Scene(dict):
-    """The words of one scene: people ``A B C D``, a place, two different objects, the pronoun of ``A``."""
+    """The words of one scene: people ``A B C D`` and their trades, a place, two different objects."""
 
     def __init__(self, people: list[str], rng: random.Random):
         super().__init__(zip("ABCD", people))
         self["object"], self["other"] = rng.sample(OBJECTS, 2)
         self["place"] = rng.choice(PLACES)
-        self["he"] = "she" if people[0] in WOMEN else "he"
-        self["He"] = self["he"].capitalize()
+        self["trade"], self["other_trade"] = rng.sample(TRADES, 2)
 
     def say(self, form: str) -> str:
         return form.format_map(self)
 
-    def swapped(self, rng: random.Random) -> "Scene":
-        """The same scene with ``A`` and ``B`` exchanged half of the time."""
-        scene = Scene.__new__(Scene)
-        dict.__init__(scene, self)
-        if rng.random() < 0.5:
-            scene["A"], scene["B"] = self["B"], self["A"]
-        return scene
+
+def capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def scene(rng: random.Random, first: bool) -> list[str]:
     """The sentences of one scene. ``first`` keeps a name from being the first word of the text."""
-    number = rng.choice(
-        [number for number in range(len(OPENERS)) if not (first and OPENERS[number][0] == "{")]
-    )
+    number = rng.randrange(len(EVENTS))
     free = [name for index, name in enumerate(NAMES) if (index + number) % HELD_OUT]
-    words, opener = Scene(rng.sample(free, 4), rng), OPENERS[number]
-    kind = rng.choices(("ioi", "repeated", "owner", "pronoun", "three"), (40, 15, 20, 10, 15))[0]
+    words, event = Scene(rng.sample(free, 4), rng), EVENTS[number]
+    kinds = {"name": 25, "order": 20, "trade": 15, "pronoun": 10, "owner": 10, "repeated": 10, "three": 10}
+    kind = rng.choices(list(kinds), kinds.values())[0]
     if kind == "owner":
         opening = words.say(rng.choice(OWNERS))
         if rng.random() < 0.5:
@@ -101,31 +105,41 @@ def scene(rng: random.Random, first: bool) -> list[str]:
             words["object"], words["other"] = words["other"], words["object"]
         return [opening, words.say(rng.choice(RETURNS))]
     if kind == "pronoun":
-        couple = [
-            rng.choice([n for n in free if n in WOMEN]),
-            rng.choice([n for n in free if n not in WOMEN]),
-        ]
-        words = Scene(rng.sample(couple, 2), rng)
-        opening = words.swapped(rng).say(opener)
-        return join(opening, rng.choice(PRONOUNS), rng, words)
+        pair = [rng.choice([n for n in free if n in WOMEN]), rng.choice([n for n in free if n not in WOMEN])]
+        words["A"], words["B"] = rng.sample(pair, 2)
+    turned = rng.random() < 0.5  # the first to be named is the one who acts, or the second
     if kind == "three":
-        opener = opener.replace("{A} and {B}", "{A}, {B} and {C}")
-    opening, words = words.say(opener), words.swapped(rng)
+        event = event.replace("{A} and {B}", "{A}, {B} and {C}")
+    if kind == "trade":
+        event = event.replace("{A}", "{A}, the {trade},", 1).replace("{B}", "{B}, the {other_trade},", 1)
+        event = event.removesuffix(",")
+    event = words.say(event)
+    if turned:
+        words["A"], words["B"] = words["B"], words["A"]
+        words["trade"], words["other_trade"] = words["other_trade"], words["trade"]
     if kind == "three" and rng.random() < 0.5:
         words["A"], words["C"] = words["C"], words["A"]
-    return join(opening, rng.choice(REPEATED if kind == "repeated" else ACTIONS), rng, words)
-
-
-def join(opening: str, action: str, rng: random.Random, words: Scene) -> list[str]:
-    """Opening and action, one sentence where the opening is a clause; often another action or a remark after them."""
-    if opening.endswith(","):
-        sentences = [f"{opening} {words.say(action.replace('{He}', '{he}'))}"]
-    else:
-        sentences = [opening, *[words.say(rng.choice(ASIDES))] * (rng.random() < 0.25), words.say(action)]
+    actor = {
+        "order": rng.choice([("the former", "the latter"), ("the first of them", "the second of them")])[
+            turned
+        ],
+        "trade": "the {trade}",
+        "pronoun": "she" if words["A"] in WOMEN else "he",
+    }.get(kind, "{A}")
+    action = words.say(
+        rng.choice(REPEATED).rstrip(".") if kind == "repeated" else f"{actor} {rng.choice(ACTIONS)}"
+    )
+    clause = rng.choice(CLAUSES)
+    if clause.startswith("{event}") and (first or rng.random() < 0.4):
+        event = f"{rng.choice(TIMES)} {event}"
+    parts = dict(event=event, action=action, Action=capital(action), aside=words.say(rng.choice(ASIDES)))
+    sentences = [capital(clause.format_map(parts))]
     if rng.random() < 0.4:
         sentences.append(words.say(rng.choice(FOLLOWING)))
     if rng.random() < 0.35:
-        sentences.append(words.swapped(rng).say(rng.choice(ACTIONS)))
+        if rng.random() < 0.5:
+            words["A"], words["B"] = words["B"], words["A"]
+        sentences.append(words.say(f"{{A}} {rng.choice(ACTIONS)}."))
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""Exercise 4.8: the OV circuit of several heads together."""
+"""Exercise 4.6: the OV circuit of several heads together."""
 
 import torch
 
@@ -21,7 +21,7 @@ def equals_sum_of_products(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="4.8",
+    id="4.6",
     title="several heads as one",
     minutes=3,
     difficulty=1,

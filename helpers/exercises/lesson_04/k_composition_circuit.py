@@ -1,4 +1,4 @@
-"""Exercise 4.6: the full K-composition circuit."""
+"""Exercise 4.5: the full K-composition circuit."""
 
 import torch
 
@@ -46,7 +46,7 @@ def equals_the_whole_matrix(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="4.6",
+    id="4.5",
     title="the full K-composition circuit",
     minutes=8,
     difficulty=3,

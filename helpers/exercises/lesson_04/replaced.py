@@ -1,4 +1,4 @@
-"""Exercise 4.5: three kinds of ablation."""
+"""Exercise 4.7: three kinds of ablation."""
 
 import torch
 
@@ -65,7 +65,7 @@ def equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="4.5",
+    id="4.7",
     title="three kinds of ablation",
     minutes=6,
     difficulty=2,

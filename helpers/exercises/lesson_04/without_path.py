@@ -1,4 +1,4 @@
-"""Exercise 4.7: to cut one path."""
+"""Exercise 4.8: to cut one path."""
 
 import torch
 
@@ -36,7 +36,7 @@ def equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="4.7",
+    id="4.8",
     title="cut one path",
     minutes=6,
     difficulty=2,
