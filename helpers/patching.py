@@ -1,38 +1,227 @@
-"""Interventions: what a head computed is replaced, and what depends on it is measured again (Wang et al. 2022)."""
+"""Interventions: what a model computed on one text is put into its run on another, exactly and fast (Wang et al. 2022).
 
-from jaxtyping import Float
+A patch takes an activation from the run on ``source`` and puts it into the run on ``into``. With clean prompts as the source
+and corrupted ones as ``into`` this is denoising: what *suffices* to bring the answer back? The other way round is noising:
+what is *needed*? A metric gets the logits where the answer is due, ``[prompt, d_vocab]``, and returns a number a prompt.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from einops import einsum
+from jaxtyping import Float, Int
 from torch import Tensor
+from tqdm.auto import tqdm
+from transformer_lens.model_bridge import TransformerBridge
+
+from helpers.ablation import Head, ablate, bootstrap, faithfulness, head_means, keep_only, known
+from helpers.forward import QKV, Forward, Metric, Run, last_position
+
+__all__ = [
+    "ablate", "bootstrap", "faithfulness", "head_means", "keep_only",
+    "patch_heads", "patch_mlp", "patch_residual", "path_patch",
+]  # fmt: skip
+PARTS = ("out", "q", "k", "v", "pattern")
+MEMORY = 5e8  # bytes that a batch of patches may take
+PATIENCE = 2  # seconds after which a sweep shows a progress bar
 
 
-def replaced(
-    z: Float[Tensor, "batch pos head d_head"],
-    head: int,
-    kind: str,
-    other: Float[Tensor, "batch pos head d_head"],
-) -> Float[Tensor, "batch pos head d_head"]:
-    """A copy of z in which one head is ablated: "zero", "mean" over the batch at each position, or "resample".
+def both_runs(forward: Forward, into: Tensor, source: Tensor) -> tuple[Run, Run]:
+    """The runs on both sets of prompts, which must match token by token."""
+    if into.shape != source.shape:
+        raise ValueError(
+            f"expected prompts of one shape, got into {list(into.shape)} and source {list(source.shape)}: "
+            "a patch puts position i of one into position i of the other."
+        )
+    return forward.run(into), forward.run(source)
 
-    ``other`` is z of other sequences: "resample" puts the head's z from there, "mean" and "zero" leave it unused.
+
+def by_start(
+    forward: Forward, base: Run, starts: Sequence[int], deltas, metric: Metric, read_at: Tensor
+) -> Tensor:
+    """One sweep for each position that patches begin at: ``[start patch prompt]``; later than ``read_at`` nothing changes."""
+    found = []
+    for start in tqdm(starts, desc="patching", delay=PATIENCE, leave=False, disable=len(starts) < 2):
+        found.append(forward.sweep(base, partial(deltas, start=start), start, metric, read_at))
+    return torch.stack(found)
+
+
+@torch.no_grad()
+def patch_residual(
+    model: TransformerBridge,
+    into: Int[Tensor, "prompt pos"],
+    source: Int[Tensor, "prompt pos"],
+    metric: Metric,
+    memory: float = MEMORY,
+) -> Float[Tensor, "layer pos prompt"]:
+    """The metric when the stream before a layer is patched at one position."""
+    forward = Forward(model, memory)
+    base, other = both_runs(forward, into, source)
+
+    def deltas(step, start):
+        layer, stage = step
+        if stage == "mid" or layer == forward.n_layers:
+            return None
+        delta = torch.zeros_like(base.pre[layer][:, start:])
+        delta[:, 0] = (other.pre[layer] - base.pre[layer])[:, start]
+        return delta[None]
+
+    length = into.shape[1]
+    found = by_start(forward, base, range(length), deltas, metric, last_position(into))
+    return found.transpose(0, 1)
+
+
+@torch.no_grad()
+def patch_mlp(
+    model: TransformerBridge,
+    into: Int[Tensor, "prompt pos"],
+    source: Int[Tensor, "prompt pos"],
+    metric: Metric,
+    memory: float = MEMORY,
+) -> Float[Tensor, "layer pos prompt"]:
+    """The metric when the output of one MLP is patched at one position."""
+    if not hasattr(model.blocks[0], "mlp"):
+        raise ValueError("this model has no MLPs: patch its heads or its residual stream.")
+    forward = Forward(model, memory)
+    base, other = both_runs(forward, into, source)
+
+    def deltas(step, start):
+        layer, stage = step
+        if stage == "mid" or layer == 0:
+            return None
+        outputs = [run.pre[layer] - run.mid[layer - 1] for run in (base, other)]
+        delta = torch.zeros_like(base.pre[layer][:, start:])
+        delta[:, 0] = (outputs[1] - outputs[0])[:, start]
+        return delta[None]
+
+    length = into.shape[1]
+    found = by_start(forward, base, range(length), deltas, metric, last_position(into))
+    return found.transpose(0, 1)
+
+
+@torch.no_grad()
+def patch_heads(
+    model: TransformerBridge,
+    into: Int[Tensor, "prompt pos"],
+    source: Int[Tensor, "prompt pos"],
+    metric: Metric,
+    part: str = "out",
+    by_position: bool = False,
+    memory: float = MEMORY,
+) -> Float[Tensor, "layer *pos head prompt"]:
+    """The metric when one head's "out", "q", "k", "v" or "pattern" is patched, at all positions or at one at a time.
+
+    ``[layer head prompt]``, or ``[layer pos head prompt]`` with ``by_position``. A pattern is patched by its query's position.
     """
-    if kind not in ("zero", "mean", "resample"):
-        raise ValueError(f'expected a kind "zero", "mean" or "resample", got {kind!r}')
-    new = z.clone()
-    if kind == "zero":
-        new[:, :, head] = 0
-    elif kind == "mean":
-        new[:, :, head] = z[:, :, head].mean(dim=0)
-    else:
-        new[:, :, head] = other[:, :, head]
-    return new
+    if part not in PARTS:
+        raise ValueError(f"expected a part among {', '.join(PARTS)}, got {part!r}")
+    forward = Forward(model, memory)
+    base, other = both_runs(forward, into, source)
+    changed = [changed_z(forward, base, other, layer, part) for layer in range(forward.n_layers)]
+
+    def deltas(step, start):
+        layer, stage = step
+        if stage == "pre":
+            return None
+        z = changed[layer](start if by_position else None)[:, start:]
+        return einsum(
+            z - base.z[layer][:, start:],
+            forward.W_O[layer],
+            "prompt pos head d_head, head d_head d_model -> head prompt pos d_model",
+        )
+
+    starts = range(into.shape[1]) if by_position else [0]
+    found = by_start(forward, base, starts, deltas, metric, last_position(into))
+    found = found.unflatten(1, (forward.n_layers, -1))  # [start layer head prompt]
+    return found.transpose(0, 1) if by_position else found[0]
 
 
-def without_path(
-    keys: Float[Tensor, "batch pos head d_head"],
-    store: Float[Tensor, "batch pos d_model"],
-    W_K: Float[Tensor, "head d_model d_head"],
-    reader: int,
-) -> Float[Tensor, "batch pos head d_head"]:
-    """A copy of a layer's keys in which head ``reader`` has not read ``store``: its keys less  store W_K ."""
-    new = keys.clone()
-    new[:, :, reader] -= store @ W_K[reader]
-    return new
+def changed_z(forward: Forward, base: Run, other: Run, layer: int, part: str):
+    """z of a layer when ``part`` of every head comes from the other run: a function of the position, or None for all."""
+    q, k, v = (getattr(base, name)[layer] for name in QKV)
+    new = {name: getattr(other, name)[layer] for name in QKV}
+    pattern = forward.pattern(q, k)
+
+    def mix(pattern, values):
+        return einsum(
+            pattern, values, "prompt head query key, prompt key head d_head -> prompt query head d_head"
+        )
+
+    def only(here, position):
+        """``here`` at one position, the base's z elsewhere."""
+        return torch.where(
+            torch.arange(q.shape[1], device=q.device)[:, None, None] == position, here, base.z[layer]
+        )
+
+    if part == "out":
+        whole = other.z[layer]
+    elif part == "q":
+        whole = mix(forward.pattern(new["q"], k), v)
+    elif part == "pattern":
+        whole = mix(forward.pattern(new["q"], new["k"]), v)
+    if part in ("out", "q", "pattern"):
+        return lambda position: whole if position is None else only(whole, position)
+
+    def at(position):
+        where = slice(None) if position is None else slice(position, position + 1)
+        mixed = (k if part == "k" else v).clone()
+        mixed[:, where] = new[part][:, where]
+        return mix(forward.pattern(q, mixed), v) if part == "k" else mix(pattern, mixed)
+
+    return at
+
+
+@torch.no_grad()
+def path_patch(
+    model: TransformerBridge,
+    into: Int[Tensor, "prompt pos"],
+    source: Int[Tensor, "prompt pos"],
+    metric: Metric,
+    senders: Sequence[Head],
+    receivers: Sequence[tuple[int, int, str]] | str,
+    via: str = "direct",
+) -> Float[Tensor, "sender prompt"]:
+    """The metric when what each sender stores reaches the receivers from the other run, and nobody else.
+
+    ``receivers``: (layer, head, "q" | "k" | "v"), all at once, or "logits". All other heads are frozen on the way; MLPs are
+    frozen (``via="direct"``) or computed again (``via="mlps"``, Wang et al. 2022). After the receivers everything is computed.
+    """
+    if via not in ("direct", "mlps"):
+        raise ValueError(f'expected via "direct" or "mlps", got {via!r}')
+    known(model, senders)
+    forward = Forward(model)
+    base, other = both_runs(forward, into, source)
+    read_at = last_position(into)
+    ports = [] if receivers == "logits" else sorted(receivers)
+    known(model, [port[:2] for port in ports])
+    found = []
+    for sender in tqdm(
+        list(senders), desc="path patching", delay=PATIENCE, leave=False, disable=len(senders) < 2
+    ):
+        streams = carried(forward, base, other, sender, via)
+        if not ports:
+            end = base.pre[-1] + streams[forward.n_layers]
+            found.append(forward.finish(end, forward.steps[-1], base, 0, metric, read_at)[0])
+            continue
+        changed: dict = {}
+        for layer, head, part in ports:
+            seen = forward.project(base.pre[layer] + streams.get(layer, 0), layer, part)
+            changed.setdefault((layer, part), []).append((head, seen[:, :, head]))
+        first = min(layer for layer, _, _ in ports)
+        begin = (first, "pre")
+        found.append(forward.finish(base.pre[first].clone(), begin, base, 0, metric, read_at, changed)[0])
+    return torch.stack(found)
+
+
+def carried(forward: Forward, base: Run, other: Run, sender: Head, via: str) -> dict[int, Tensor]:
+    """What a sender's change adds to the stream before each later layer (and at the end), on the direct paths."""
+    layer, head = sender
+    delta = (other.z[layer] - base.z[layer])[:, :, head] @ forward.W_O[layer, head]
+    streams = {}
+    for following in range(layer, forward.n_layers):
+        if via == "mlps":
+            moved = forward.advance(base.mid[following] + delta, (following, "mid"), base, 0)
+            delta = moved - base.pre[following + 1]
+        streams[following + 1] = delta
+    return streams

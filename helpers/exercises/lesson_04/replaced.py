@@ -2,9 +2,9 @@
 
 import torch
 
+from helpers.ablation import replaced
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
-from helpers.patching import replaced
 
 
 def everybody(z, head, kind, other):

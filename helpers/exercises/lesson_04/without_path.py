@@ -2,9 +2,9 @@
 
 import torch
 
+from helpers.ablation import without_path
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
-from helpers.patching import without_path
 
 
 def every_reader(keys, store, W_K, reader):

@@ -1,0 +1,160 @@
+"""Ablations: heads are taken away in several ways, and a circuit is what still works when everything else is.
+
+"mean" and "resample" are over prompts that resemble the text but lack what is asked for; "zero" may be something the model
+has never met. The library of lessons 4 and 5 (Wang et al. 2022, sections 3 and 4).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from einops import einsum
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from helpers.forward import QKV, Forward, Metric, last_position
+
+Head = tuple[int, int]  # (layer, head)
+
+
+def replaced(
+    z: Float[Tensor, "batch pos head d_head"],
+    head: int,
+    kind: str,
+    other: Float[Tensor, "batch pos head d_head"],
+) -> Float[Tensor, "batch pos head d_head"]:
+    """A copy of z in which one head is ablated: "zero", "mean" over the batch at each position, or "resample".
+
+    ``other`` is z of other sequences: "resample" puts the head's z from there, "mean" and "zero" leave it unused.
+    """
+    if kind not in ("zero", "mean", "resample"):
+        raise ValueError(f'expected a kind "zero", "mean" or "resample", got {kind!r}')
+    new = z.clone()
+    if kind == "zero":
+        new[:, :, head] = 0
+    elif kind == "mean":
+        new[:, :, head] = z[:, :, head].mean(dim=0)
+    else:
+        new[:, :, head] = other[:, :, head]
+    return new
+
+
+def without_path(
+    keys: Float[Tensor, "batch pos head d_head"],
+    store: Float[Tensor, "batch pos d_model"],
+    W_K: Float[Tensor, "head d_model d_head"],
+    reader: int,
+) -> Float[Tensor, "batch pos head d_head"]:
+    """A copy of a layer's keys in which head ``reader`` has not read ``store``: its keys less  store W_K ."""
+    new = keys.clone()
+    new[:, :, reader] -= store @ W_K[reader]
+    return new
+
+
+def known(model: TransformerBridge, heads: Sequence[Head]) -> None:
+    """Refuse a head that the model does not have."""
+    for layer, head in heads:
+        if not (0 <= layer < model.cfg.n_layers and 0 <= head < model.cfg.n_heads):
+            raise ValueError(
+                f"there is no head {layer}.{head}: this model has {model.cfg.n_layers} layers of {model.cfg.n_heads} heads, counted from 0."
+            )
+
+
+@torch.no_grad()
+def head_means(
+    model: TransformerBridge, tokens: Int[Tensor, "prompt pos"], groups: Int[Tensor, " prompt"] | None = None
+) -> list[Float[Tensor, "prompt pos head d_head"]]:
+    """Mean z of every layer over the prompts of a prompt's group (its template); over all prompts without groups."""
+    run = Forward(model).run(tokens)
+    groups = torch.zeros(len(tokens), dtype=torch.long) if groups is None else groups
+    same = (groups[:, None] == groups).to(run.z[0])
+    same = same / same.sum(dim=1, keepdim=True)
+    return [einsum(same, z, "prompt other, other pos head d_head -> prompt pos head d_head") for z in run.z]
+
+
+@torch.no_grad()
+def keep_only(
+    model: TransformerBridge,
+    tokens: Int[Tensor, "prompt pos"],
+    keep: Bool[Tensor, "layer head prompt pos"],
+    otherwise: list[Float[Tensor, "prompt pos head d_head"]],
+    metric: Metric,
+) -> Float[Tensor, " prompt"]:
+    """The metric when every head is replaced by ``otherwise`` but where ``keep`` says so. MLPs go on as they are."""
+    cfg = model.cfg
+    shape = (cfg.n_layers, cfg.n_heads, *tokens.shape)
+    if keep.shape != shape:
+        raise ValueError(f"expected keep [layer head prompt pos] = {list(shape)}, got {list(keep.shape)}")
+    forward = Forward(model)
+    base = forward.run(tokens)
+    x = base.pre[0]
+    for layer in range(cfg.n_layers):
+        q, k, v = (forward.project(x, layer, part) for part in QKV)
+        z = einsum(
+            forward.pattern(q, k),
+            v,
+            "prompt head query key, prompt key head d_head -> prompt query head d_head",
+        )
+        kept = keep[layer].permute(1, 2, 0)[..., None]  # [prompt pos head 1]
+        x = x + forward.store(torch.where(kept, z, otherwise[layer]), layer)
+        x = forward.advance(x, (layer, "mid"), base, 0)
+    return forward.finish(x, forward.steps[-1], base, 0, metric, last_position(tokens))[0]
+
+
+def ablate(
+    model: TransformerBridge,
+    tokens: Int[Tensor, "prompt pos"],
+    heads: Sequence[Head],
+    metric: Metric,
+    kind: str = "mean",
+    other: Int[Tensor, "prompt pos"] | None = None,
+    groups: Int[Tensor, " prompt"] | None = None,
+) -> Float[Tensor, " prompt"]:
+    """The metric with some heads ablated everywhere: "zero", "mean" or "by template" of ``other``, or "resample" from it.
+
+    ``other`` is ``tokens`` itself unless given; "by template" takes the mean over the prompts of a prompt's group.
+    """
+    known(model, heads)
+    other = tokens if other is None else other
+    if kind == "by template" and groups is None:
+        raise ValueError('expected groups, the template of each prompt, for kind "by template", got none.')
+    if kind in ("zero", "resample"):
+        run = Forward(model).run(other)
+        otherwise = [z * 0 if kind == "zero" else z for z in run.z]
+    elif kind in ("mean", "by template"):
+        otherwise = head_means(model, other, groups if kind == "by template" else None)
+    else:
+        raise ValueError(f'expected a kind "zero", "mean", "resample" or "by template", got {kind!r}')
+    keep = torch.ones(model.cfg.n_layers, model.cfg.n_heads, *tokens.shape, dtype=torch.bool)
+    for layer, head in heads:
+        keep[layer, head] = False
+    return keep_only(model, tokens, keep, otherwise, metric)
+
+
+def faithfulness(
+    model: TransformerBridge,
+    tokens: Int[Tensor, "prompt pos"],
+    keep: Bool[Tensor, "layer head prompt pos"],
+    otherwise: list[Float[Tensor, "prompt pos head d_head"]],
+    metric: Metric,
+) -> Float[Tensor, ""]:
+    """Share of the metric that a circuit keeps:  (circuit - nothing) / (model - nothing) , means over prompts.
+
+    "Nothing" is the model with every head replaced by ``otherwise``; 1 is the whole model.
+    """
+    nothing, everything = torch.zeros_like(keep), torch.ones_like(keep)
+    alone, empty, whole = (
+        keep_only(model, tokens, which, otherwise, metric).mean() for which in (keep, nothing, everything)
+    )
+    return (alone - empty) / (whole - empty)
+
+
+def bootstrap(
+    values: Float[Tensor, " prompt"], samples: int = 2000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of the mean over prompts: the middle ``level`` of the means of prompts drawn again with replacement."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(values), (samples, len(values)), generator=generator)
+    means = values.cpu()[drawn].mean(dim=1)
+    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
+    return low, high
