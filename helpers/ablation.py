@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.forward import QKV, Forward, Metric, last_position
+from helpers.forward import QKV, Forward, Metric
 
 Head = tuple[int, int]  # (layer, head)
 
@@ -89,7 +89,8 @@ def keep_only(
     base = forward.run(tokens)
     x = base.pre[0]
     for layer in range(cfg.n_layers):
-        q, k, v = (forward.project(x, layer, part) for part in QKV)
+        read = forward.ln1[layer](x)
+        q, k, v = (forward.project(read, layer, part, slice(0, tokens.shape[1])) for part in QKV)
         z = einsum(
             forward.pattern(q, k),
             v,
@@ -98,7 +99,7 @@ def keep_only(
         kept = keep[layer].permute(1, 2, 0)[..., None]  # [prompt pos head 1]
         x = x + forward.store(torch.where(kept, z, otherwise[layer]), layer)
         x = forward.advance(x, (layer, "mid"), base, 0)
-    return forward.finish(x, forward.steps[-1], base, 0, metric, last_position(tokens))[0]
+    return forward.finish(x, forward.steps[-1], base, 0, metric)[0]
 
 
 def ablate(

@@ -1,7 +1,8 @@
 """A forward pass that can begin anywhere: at a layer, at a position, with many changed streams at once.
 
 A patch changes nothing before its own layer and position, so nothing there is computed again: what comes before is taken
-from a run without the patch. Patches of one layer after another join the same batch and go on together to the end.
+from a run without the patch. Patches of one layer after another join the same batch and go on together to the end. In the
+last layer only the positions whose logits are read are computed.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from math import sqrt
 
 import torch
 import torch.nn.functional as F
+from einops import repeat
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
@@ -41,18 +43,24 @@ class Run:
 
 
 class Forward:
-    """The forward pass of a GPT-2 or a shortformer model. ``read_at``: the position of each prompt whose logits are read."""
+    """The forward pass of a GPT-2 or a shortformer model, read at the last position of each prompt."""
 
     def __init__(self, model: TransformerBridge, memory: float = 5e8):
         self.model, self.memory = model, memory
-        self.blocks = list(model.blocks)
         self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
-        self.W_O, self.W_U = model.W_O, model.W_U
-        self.weights = []
-        for layer in range(self.n_layers):
-            W = [getattr(model, name)[layer].permute(1, 0, 2).flatten(1) for name in ("W_Q", "W_K", "W_V")]
-            b = [bias[layer].flatten() for bias in (model.b_Q, model.b_K, model.b_V)]
-            self.weights.append((W, b, model.W_O[layer].flatten(0, 1), model.b_O[layer]))
+        self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U
+        self.b_O = model.b_O
+        names = ("W_Q", "W_K", "W_V"), ("b_Q", "b_K", "b_V")
+        W, b = ([getattr(model, name) for name in part] for part in names)
+        self.weights = {
+            part: (W[index].permute(0, 2, 1, 3).flatten(2), b[index].flatten(1))
+            for index, part in enumerate(QKV)
+        }  # [layer d_model head*d_head], [layer head*d_head]
+        # the modules themselves, without the hooks around them
+        self.ln1 = [block.ln1.original_component for block in model.blocks]
+        self.ln2 = [block.ln2.original_component for block in model.blocks if hasattr(block, "mlp")]
+        self.mlp = [block.mlp.original_component for block in model.blocks if hasattr(block, "mlp")]
+        self.ln_final = model.ln_final.original_component
         shortformer = isinstance(model.original_model, ShortformerModel)
         self.positions = model.W_pos if shortformer else None
         self.steps = [(layer, stage) for layer in range(self.n_layers) for stage in ("pre", "mid")]
@@ -68,30 +76,34 @@ class Forward:
         wanted = {f"blocks.{layer}.{name}" for layer in range(self.n_layers) for name in names}
         last = f"blocks.{self.n_layers - 1}.hook_resid_post"
         _, cache = self.model.run_with_cache(tokens, names_filter=lambda name: name in wanted or name == last)
-        found = [[cache[f"blocks.{layer}.{name}"] for layer in range(self.n_layers)] for name in names]
-        pre, q, k, v, z = found
+        missing = sorted((wanted | {last}) - set(cache))
+        if missing:
+            raise ValueError(
+                f"expected the hooks {missing} to fire, and they did not: this model is not supported."
+            )
+        pre, q, k, v, z = (
+            [cache[f"blocks.{layer}.{name}"] for layer in range(self.n_layers)] for name in names
+        )
         mid = [x + self.store(z[layer], layer) for layer, x in enumerate(pre)]
         return Run(tokens, [*pre, cache[last]], mid, q, k, v, z)
 
     def store(self, z: Float[Tensor, "row pos head d_head"], layer: int) -> Float[Tensor, "row pos d_model"]:
         """What a layer's heads add to the stream."""
-        _, _, W_O, b_O = self.weights[layer]
-        return z.flatten(2) @ W_O + b_O
+        return z.flatten(2) @ self.W_O[layer].flatten(0, 1) + self.b_O[layer]
 
-    def project(self, x: Float[Tensor, "row pos d_model"], layer: int, part: str, start: int = 0) -> Tensor:
-        """Queries, keys or values ``[row pos head d_head]`` of a layer that reads ``x``, whose first position is ``start``."""
-        read = self.blocks[layer].ln1(x)
+    def project(
+        self, read: Float[Tensor, "row pos d_model"], layer: int, part: str, positions: Tensor | slice
+    ) -> Float[Tensor, "row pos head d_head"]:
+        """Queries, keys or values of a layer, from what it reads (after LayerNorm) at ``positions``."""
         if self.positions is not None and part != "v":
-            read = read + self.positions[start : start + x.shape[1]]
-        (W, b), index = self.weights[layer][:2], QKV.index(part)
-        return (read @ W[index] + b[index]).unflatten(2, (-1, self.d_head))
+            read = read + self.positions[positions]
+        W, b = self.weights[part]
+        return (read @ W[layer] + b[layer]).unflatten(2, (-1, self.d_head))
 
     def pattern(self, q: Tensor, k: Tensor) -> Float[Tensor, "row head query key"]:
-        """Attention of all queries to all keys up to them; the last query stands at the last key."""
+        """Attention of the queries to the keys, at all positions of a prompt."""
         scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) / sqrt(self.d_head)
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(
-            1 + k.shape[1] - q.shape[1]
-        )
+        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
         return scores.masked_fill(future, -torch.inf).softmax(dim=-1)
 
     def attend(
@@ -101,54 +113,58 @@ class Forward:
         base: Run,
         start: int,
         changed: dict | None = None,
-    ) -> Float[Tensor, "row pos d_model"]:
-        """x after a layer's attention. Keys and values before ``start`` are those of ``base``.
+    ) -> Float[Tensor, "row query d_model"]:
+        """x after a layer's attention; in the last layer at the last position only.
 
-        ``changed[layer, part]`` puts other values in place of some heads' q, k, v or z: a list of (head, values).
+        Keys and values before ``start`` are those of ``base``. ``changed[layer, part]``, a list of (head, values), puts other
+        values in place of some heads' q, k, v (or of their z, at all positions).
         """
-        parts = {part: self.project(x, layer, part, start) for part in QKV}
-        for part in QKV:
-            for head, values in (changed or {}).get((layer, part), ()):
-                parts[part][:, :, head] = values
-        q, k, v = (parts[part].transpose(1, 2) for part in QKV)
+        changed = changed or {}
+        end = start + x.shape[1]
+        first = end - 1 if layer == self.n_layers - 1 else start  # of the queries
+        read = self.ln1[layer](x)
+        q = self.project(read[:, first - start :], layer, "q", slice(first, end))
+        k, v = (self.project(read, layer, part, slice(start, end)) for part in ("k", "v"))
+        for part, projected, begin in (("q", q, first), ("k", k, start), ("v", v, start)):
+            for head, values in changed.get((layer, part), ()):
+                projected[:, :, head] = values[:, begin - end :]
         if start > 0:
             many = len(x) // len(base.tokens)
-            before = [getattr(base, part)[layer][:, :start].transpose(1, 2) for part in ("k", "v")]
-            k, v = (torch.cat([old.repeat(many, 1, 1, 1), new], dim=2) for old, new in zip(before, (k, v)))
-        future = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=x.device).triu(1 + start)
-        z = F.scaled_dot_product_attention(q, k, v, attn_mask=~future).transpose(1, 2)
-        for head, values in (changed or {}).get((layer, "z"), ()):
-            z[:, :, head] = values
-        return x + self.store(z, layer)
+            old = [repeat(past[layer][:, :start], "p ... -> (n p) ...", n=many) for past in (base.k, base.v)]
+            k, v = torch.cat([old[0], k], dim=1), torch.cat([old[1], v], dim=1)
+        past = torch.ones(end - first, end, dtype=torch.bool, device=x.device).tril(first)
+        q, k, v = (projected.transpose(1, 2) for projected in (q, k, v))
+        z = F.scaled_dot_product_attention(q, k, v, attn_mask=past).transpose(1, 2)
+        return x[:, first - start :] + self.store(z, layer)
 
-    def advance(self, x: Tensor, step: Step, base: Run, start: int, changed: dict | None = None) -> Tensor:
+    def advance(
+        self,
+        x: Float[Tensor, "row pos d_model"],
+        step: Step,
+        base: Run,
+        start: int,
+        changed: dict | None = None,
+    ) -> Float[Tensor, "row pos d_model"]:
         """x one step on: through attention or through the MLP."""
         layer, stage = step
         if stage == "pre":
             return self.attend(x, layer, base, start, changed)
-        block = self.blocks[layer]
-        return x + block.mlp(block.ln2(x)) if hasattr(block, "mlp") else x
+        if not self.mlp:
+            return x
+        mlp, read = self.mlp[layer], self.ln2[layer](x)
+        if self.model.cfg.act_fn == "gelu_new":  # one kernel where the module takes eight
+            return x + mlp.c_proj(F.gelu(mlp.c_fc(read), approximate="tanh"))
+        return x + mlp(read)
 
     def finish(
-        self,
-        x: Tensor,
-        step: Step,
-        base: Run,
-        start: int,
-        metric: Metric,
-        read_at: Int[Tensor, " prompt"],
-        changed=None,
+        self, x: Tensor, step: Step, base: Run, start: int, metric: Metric, changed: dict | None = None
     ) -> Float[Tensor, "patch prompt"]:
         """The metric after the steps from ``step`` to the end, for each of the patches in x."""
         for following in self.steps[self.steps.index(step) : -1]:
             x = self.advance(x, following, base, start, changed)
-        prompts = len(base.tokens)
-        x = x.view(-1, prompts, *x.shape[1:])
-        last = x[:, torch.arange(prompts), read_at - start]  # [patch prompt d_model]
-        logits = self.model.ln_final(last) @ self.W_U if hasattr(self.model, "ln_final") else last @ self.W_U
-        if self.model.b_U is not None:
-            logits = logits + self.model.b_U
-        return torch.stack([metric(one) for one in logits])
+        logits = self.ln_final(x[:, -1]) @ self.W_U
+        logits = logits if self.b_U is None else logits + self.b_U
+        return torch.stack([metric(one) for one in logits.split(len(base.tokens))])
 
     def sweep(
         self,
@@ -156,7 +172,6 @@ class Forward:
         deltas: Callable[[Step], Float[Tensor, "patch prompt pos d_model"] | None],
         start: int,
         metric: Metric,
-        read_at: Int[Tensor, " prompt"],
     ) -> Float[Tensor, "patch prompt"]:
         """The metric under every patch. ``deltas(step)`` is what each patch of a step adds to the stream from ``start`` on.
 
@@ -171,17 +186,12 @@ class Forward:
             added = deltas(step)
             for piece in () if added is None else added.split(most):
                 if x is not None and len(x) // prompts + len(piece) > most:
-                    outputs.append(self.finish(x, step, base, start, metric, read_at))
+                    outputs.append(self.finish(x, step, base, start, metric))
                     x = None
                 new = (base.at(step)[:, start:] + piece).flatten(0, 1)
-                x = new if x is None else torch.cat([x, new])
+                x = new if x is None else torch.cat([x, new[:, -x.shape[1] :]])
             if x is not None and step != self.steps[-1]:
                 x = self.advance(x, step, base, start)
         if x is not None:
-            outputs.append(self.finish(x, self.steps[-1], base, start, metric, read_at))
+            outputs.append(self.finish(x, self.steps[-1], base, start, metric))
         return torch.cat(outputs)
-
-
-def last_position(tokens: Int[Tensor, "prompt pos"]) -> Int[Tensor, " prompt"]:
-    """The index of the last position, for every prompt: where the logits are read."""
-    return torch.full((len(tokens),), tokens.shape[1] - 1, device=tokens.device)

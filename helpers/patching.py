@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.ablation import Head, ablate, bootstrap, faithfulness, head_means, keep_only, known
-from helpers.forward import QKV, Forward, Metric, Run, last_position
+from helpers.forward import QKV, Forward, Metric, Run
 
 __all__ = [
     "ablate", "bootstrap", "faithfulness", "head_means", "keep_only",
@@ -37,13 +37,11 @@ def both_runs(forward: Forward, into: Tensor, source: Tensor) -> tuple[Run, Run]
     return forward.run(into), forward.run(source)
 
 
-def by_start(
-    forward: Forward, base: Run, starts: Sequence[int], deltas, metric: Metric, read_at: Tensor
-) -> Tensor:
-    """One sweep for each position that patches begin at: ``[start patch prompt]``; later than ``read_at`` nothing changes."""
+def by_start(forward: Forward, base: Run, starts: Sequence[int], deltas, metric: Metric) -> Tensor:
+    """One sweep for each position that patches begin at: ``[start patch prompt]``."""
     found = []
     for start in tqdm(starts, desc="patching", delay=PATIENCE, leave=False, disable=len(starts) < 2):
-        found.append(forward.sweep(base, partial(deltas, start=start), start, metric, read_at))
+        found.append(forward.sweep(base, partial(deltas, start=start), start, metric))
     return torch.stack(found)
 
 
@@ -68,7 +66,7 @@ def patch_residual(
         return delta[None]
 
     length = into.shape[1]
-    found = by_start(forward, base, range(length), deltas, metric, last_position(into))
+    found = by_start(forward, base, range(length), deltas, metric)
     return found.transpose(0, 1)
 
 
@@ -96,7 +94,7 @@ def patch_mlp(
         return delta[None]
 
     length = into.shape[1]
-    found = by_start(forward, base, range(length), deltas, metric, last_position(into))
+    found = by_start(forward, base, range(length), deltas, metric)
     return found.transpose(0, 1)
 
 
@@ -132,7 +130,7 @@ def patch_heads(
         )
 
     starts = range(into.shape[1]) if by_position else [0]
-    found = by_start(forward, base, starts, deltas, metric, last_position(into))
+    found = by_start(forward, base, starts, deltas, metric)
     found = found.unflatten(1, (forward.n_layers, -1))  # [start layer head prompt]
     return found.transpose(0, 1) if by_position else found[0]
 
@@ -192,9 +190,16 @@ def path_patch(
     known(model, senders)
     forward = Forward(model)
     base, other = both_runs(forward, into, source)
-    read_at = last_position(into)
     ports = [] if receivers == "logits" else sorted(receivers)
     known(model, [port[:2] for port in ports])
+    for layer, head, part in ports:
+        if part not in QKV:
+            raise ValueError(f'expected a port "q", "k" or "v", got {part!r}')
+        for sender in senders:
+            if sender[0] >= layer:
+                raise ValueError(
+                    f"{sender[0]}.{sender[1]} can not send to {layer}.{head}, which is not in a later layer."
+                )
     found = []
     for sender in tqdm(
         list(senders), desc="path patching", delay=PATIENCE, leave=False, disable=len(senders) < 2
@@ -202,15 +207,16 @@ def path_patch(
         streams = carried(forward, base, other, sender, via)
         if not ports:
             end = base.pre[-1] + streams[forward.n_layers]
-            found.append(forward.finish(end, forward.steps[-1], base, 0, metric, read_at)[0])
+            found.append(forward.finish(end, forward.steps[-1], base, 0, metric)[0])
             continue
         changed: dict = {}
         for layer, head, part in ports:
-            seen = forward.project(base.pre[layer] + streams.get(layer, 0), layer, part)
+            read = forward.ln1[layer](base.pre[layer] + streams.get(layer, 0))
+            seen = forward.project(read, layer, part, slice(0, into.shape[1]))
             changed.setdefault((layer, part), []).append((head, seen[:, :, head]))
         first = min(layer for layer, _, _ in ports)
         begin = (first, "pre")
-        found.append(forward.finish(base.pre[first].clone(), begin, base, 0, metric, read_at, changed)[0])
+        found.append(forward.finish(base.pre[first].clone(), begin, base, 0, metric, changed)[0])
     return torch.stack(found)
 
 

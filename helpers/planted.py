@@ -67,7 +67,7 @@ def empty_head(layout: Layout) -> Head:
     return W_Q, W_K, W_V, torch.zeros(layout.d_head, layout.d_model)
 
 
-def previous_token_head(layout: Layout) -> Head:
+def previous_token_head(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Query i meets key i - 1, by position; what is carried is the token, into the room ``previous``."""
     W_Q, W_K, W_V, W_O = empty_head(layout)
     n_ctx, d_vocab = layout.n_ctx, layout.d_vocab
@@ -78,7 +78,7 @@ def previous_token_head(layout: Layout) -> Head:
     return W_Q, W_K, W_V, W_O
 
 
-def induction_head(layout: Layout) -> Head:
+def induction_head(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The query's token meets keys by the token *before* them; what is carried is the key's token, into ``output``."""
     W_Q, W_K, W_V, W_O = empty_head(layout)
     tokens = torch.eye(layout.d_vocab)

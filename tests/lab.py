@@ -116,7 +116,7 @@ def open_notebook(page: Page, address: str, token: str, path: str) -> None:
     )
 
 
-def command(page: Page, name: str, seconds: int = 120) -> None:
+def command(page: Page, name: str, seconds: int = 300) -> None:
     """Run a command of JupyterLab to its end."""
     page.evaluate(
         """([name, seconds]) => Promise.race([window.jupyterapp.commands.execute(name),

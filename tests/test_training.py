@@ -1,14 +1,22 @@
 """The recipe that makes the shipped models, at a size that trains in seconds."""
 
 import json
+import re
+from itertools import islice
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
+from helpers.ioi import EVENTS, HELD_OUT, NAMES
+from helpers.models import DATA
 from helpers.shortformer import ShortformerModel
-from helpers.training.attn_only import Recipe, batches, initialise, learning_rate, sinusoids, train
+from helpers.training import gpt2
+from helpers.training.attn_only import Recipe, batches, initialise, sinusoids
 from helpers.training.corpus import WORDS, encode, read_books, train_tokenizer
 from helpers.training.facts import bigram_correlation
+from helpers.training.loop import learning_rate, train
+from helpers.training.stories import WOMEN, stories
 
 TINY = Recipe(
     n_layers=1, tokens=48_000, n_heads=2, d_head=8, d_model=16, n_ctx=40, d_vocab=50, batch=4,
@@ -73,7 +81,9 @@ def test_training_learns_and_reports_at_its_checkpoints():
         losses.append(torch.nn.functional.cross_entropy(logits[0, :-1], text[1:30]).item())
         seen.append(tokens)
 
-    seconds = train(TINY, text, 0, on_checkpoint, [0, 4000, 8000], "cpu")
+    model = ShortformerModel(TINY.config())
+    initialise(model, TINY)
+    seconds = train(model, model, batches(text, TINY, 0), TINY, on_checkpoint, [0, 4000, 8000], "cpu")
     assert seconds > 0 and seen[0] == 0 and seen[-1] == TINY.steps * 160 and len(seen) == 4
     assert losses[-1] < 0.3 * losses[0]
 
@@ -135,3 +145,44 @@ def test_the_command_makes_a_folder_that_loads(corpus, tmp_path, monkeypatch):
     text = (data / "attn-only-2l/README.md").read_text()
     assert "2 layers, 2 heads a layer, d_model 16" in text and "| K-composition with 1." in text
     assert len(json.loads((data / "attn-only-2l/training.json").read_text())["checkpoints"]) == 2
+
+
+def test_stories_are_seeded_and_told_in_the_tokens_of_the_lessons():
+    told = list(islice(stories(3), 200))
+    assert told == list(islice(stories(3), 200)) != list(islice(stories(4), 200))
+    text = " ".join(told)
+    assert "{" not in text and "None" not in text and "  " not in text
+    assert WOMEN < set(NAMES)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    for story in told[:50]:
+        named = [word.strip('.,"') for word in story.split() if word.strip('.,"') in NAMES]
+        tokens = tokenizer.convert_ids_to_tokens(tokenizer.encode(story, add_special_tokens=False))
+        assert len(named) == sum(token[1:] in NAMES for token in tokens if token[0] == "Ġ")
+
+
+def test_held_out_pairs_of_name_and_event_are_never_told():
+    for event_number, event in enumerate(EVENTS):
+        words = re.escape(event).replace(r"\{A\}", "(\\w+)").replace(r"\{B\}", "(\\w+)")
+        pattern = re.compile(re.sub(r"\\\{(place|object)\\\}", r"\\w+", words))
+        found = [
+            name for story in islice(stories(1), 4000) for match in pattern.findall(story) for name in match
+        ]
+        known = {NAMES.index(name) for name in found if name in NAMES}
+        assert len(known) > 60 and not any((index + event_number) % HELD_OUT == 0 for index in known), event
+
+
+def test_rows_of_the_gpt2_recipe_are_stories_in_the_stated_share():
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    recipe = gpt2.Recipe(tokens=0, batch=300, story_count=2000, stories=0.4, repeated=0.0)
+    text = torch.full((10_000,), 7)
+    rows = next(gpt2.rows(text, tokenizer, recipe))
+    assert rows.shape == (300, recipe.n_ctx) and (rows[:, 0] == tokenizer.bos_token_id).all()
+    assert (rows[:, 1:] != 7).any(dim=1).float().mean().item() == pytest.approx(0.4, abs=0.1)
+
+
+def test_the_gpt2_recipe_starts_as_it_says():
+    recipe = gpt2.Recipe(tokens=0)
+    model = gpt2.initialise(recipe, bos=0)
+    assert model.config.n_layer == recipe.n_layers and model.lm_head.weight is model.transformer.wte.weight
+    assert torch.linalg.matrix_rank(model.transformer.wpe.weight) <= recipe.position_directions
+    torch.testing.assert_close(model.transformer.wpe.weight.norm(dim=1), torch.ones(recipe.n_ctx))

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast
 
 from helpers.models import DATA, REGISTRY, sha256, shipped
 from helpers.shortformer import ShortformerModel, wrap
-from helpers.training.attn_only import Recipe
+from helpers.training.attn_only import Recipe, batches, initialise
 from helpers.training.card import write_card
 from helpers.training.corpus import BOS, encode, read_books, train_tokenizer
 from helpers.training.facts import bigram_correlation, progress
@@ -96,7 +96,11 @@ def make_model(name: str, corpus: Path, work: Path) -> None:
         )
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    seconds = train(recipe, text, tokenizer.bos_token_id, on_checkpoint, CHECKPOINTS[name], device)
+    model, bos = ShortformerModel(recipe.config()), tokenizer.bos_token_id
+    initialise(model, recipe)
+    seconds = train(
+        model, model, batches(text, recipe, bos), recipe, on_checkpoint, CHECKPOINTS[name], device
+    )
     machine = (
         torch.cuda.get_device_name()
         if device == "cuda"
