@@ -27,13 +27,15 @@ BY_POSITION = {
 }
 
 
-def random_gpt2(folder) -> TransformerBridge:
-    """A random GPT-2 in which no two sizes are alike, booted from its folder."""
+SIZES = dict(n_embd=36, n_layer=3, n_head=4, n_positions=24, vocab_size=3072, n_inner=50)  # no two alike
+
+
+def random_gpt2(folder, std: float = 0.3, **sizes) -> TransformerBridge:
+    """A random GPT-2 (of GPT-2 small's shape without ``sizes``), booted from its folder."""
     torch.manual_seed(0)
-    sizes = dict(n_embd=36, n_layer=3, n_head=4, n_positions=24, vocab_size=3072, n_inner=50)
     model = GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=0, eos_token_id=0))
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+        torch.nn.init.normal_(parameter, std=std)
     model.save_pretrained(folder)
     PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer").save_pretrained(folder)
     return TransformerBridge.boot_transformers(str(folder)).eval().requires_grad_(False)
@@ -43,7 +45,7 @@ def random_gpt2(folder) -> TransformerBridge:
 def model(request, shipped_model, tmp_path_factory):
     if request.param == "attn-only-2l":
         return shipped_model("attn-only-2l")
-    bridge = random_gpt2(tmp_path_factory.mktemp("gpt2"))
+    bridge = random_gpt2(tmp_path_factory.mktemp("gpt2"), **SIZES)
     if request.param == "gpt2 folded":
         bridge.enable_compatibility_mode()
     return bridge
