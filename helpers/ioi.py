@@ -4,7 +4,14 @@
 """
 
 import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 WORDS = json.loads((Path(__file__).parents[1] / "data/words.json").read_text())
 NAMES, PLACES, OBJECTS = WORDS["names"], WORDS["places"], WORDS["objects"]
@@ -50,3 +57,125 @@ ACTIONS = (
     "told a story, and nobody laughed but {B}",
     "ran away as fast as possible, followed by {B}",
 )
+# Prompts of the lesson and the tests: all 17 tokens long, so that a patch finds the same word at the same position
+TEMPLATES = (
+    "When {A} and {B} went to the {place}, {S} decided to give the {object} to",
+    "Because {A} and {B} were old friends, {S} wanted to give a {object} to",
+    "One day {A} and {B} met at the {place}, and {S} sent a {object} to",
+    "Then {A} and {B} were walking to the {place}. Then {S} brought the {object} to",
+    "Now {A} and {B} came to the {place}. Later {S} handed the {object} to",
+    "When {A} and {B} came to the {place}, {S} had never been so angry with",
+    "While {A} and {B} were working at the {place}, {S} gave the {object} to",
+    "After {A} and {B} found a {other} in the {place}, {S} had a present for",
+)
+UNSEEN = (  # neither their events nor their actions occur in the training stories
+    "When the clock stopped, {A} and {B} left the {place}. {S} threw the {object} to",
+    "Long after {A} and {B} had left the {place}, {S} read the old {object} to",
+    "This time {A} and {B} stood before the {place}, where {S} read a long letter to",
+    "Before they left the {place}, {A} and {B} stood together. {S} turned to",
+)
+EVENT_OF = (0, 5, 1, 7, 6, 6, 3, 4)  # of each of TEMPLATES: which names were never told with it
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Prompts of one length, with the two names and the places where they stand; ``[prompt]`` unless noted."""
+
+    tokens: Int[Tensor, "prompt pos"]
+    io: Int[Tensor, " prompt"]  # token of the name that is due
+    s: Int[Tensor, " prompt"]  # token of the name that acts
+    template: Int[Tensor, " prompt"]
+    IO: Int[Tensor, " prompt"]  # positions
+    S1: Int[Tensor, " prompt"]
+    S2: Int[Tensor, " prompt"]
+
+    @property
+    def END(self) -> Int[Tensor, " prompt"]:
+        return torch.full_like(self.IO, self.tokens.shape[1] - 1)
+
+    @property
+    def abba(self) -> Bool[Tensor, " prompt"]:
+        """True where the name that is due stands first ("Mary and John … John"), False for BABA."""
+        return self.IO < self.S1
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def prompts(
+    tokenizer, count: int, seed: int = 0, templates: Sequence[str] = TEMPLATES, held_out: bool = True
+) -> Prompts:
+    """``count`` prompts, templates in turn, ABBA and BABA in turn; names that were never told with the event in training.
+
+    ``held_out=False`` draws from all names, as for templates that are not of this course. Names must be one token each.
+    """
+    rng = random.Random(seed)
+    rows, texts = [], []
+    for number in range(count):
+        template = templates[number // 2 % len(templates)]
+        names = NAMES
+        if held_out and template in TEMPLATES:
+            event = EVENT_OF[TEMPLATES.index(template)]
+            names = [name for index, name in enumerate(NAMES) if (index + event) % HELD_OUT == 0]
+        io, s = rng.sample(names, 2)
+        first, second = (io, s) if number % 2 == 0 else (s, io)
+        object, other = rng.sample(OBJECTS, 2)
+        words = dict(A=first, B=second, S=s, place=rng.choice(PLACES), object=object, other=other)
+        texts.append(template.format_map(words))
+        rows.append((single_token(tokenizer, io), single_token(tokenizer, s), templates.index(template)))
+    encoded = [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+    lengths = {len(ids) for ids in encoded}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"expected prompts of one length, got {sorted(lengths)} tokens: use templates of equal length."
+        )
+    tokens = torch.tensor([[tokenizer.bos_token_id, *ids] for ids in encoded])
+    io, s, template = torch.tensor(rows).T
+    where = (tokens == s[:, None]).int()
+    S2 = tokens.shape[1] - 1 - where.flip(1).argmax(dim=1)
+    return Prompts(
+        tokens, io, s, template, (tokens == io[:, None]).int().argmax(dim=1), where.argmax(dim=1), S2
+    )
+
+
+def single_token(tokenizer, name: str) -> int:
+    """The token of a name after a space."""
+    ids = tokenizer(f" {name}", add_special_tokens=False).input_ids
+    if len(ids) != 1:
+        raise ValueError(
+            f"expected a name that is one token, got {name!r} ({len(ids)} tokens): choose another."
+        )
+    return ids[0]
+
+
+def corrupted(given: Prompts, kind: str, tokenizer, seed: int = 0) -> Prompts:
+    """The same prompts with other names in them. ``io`` and ``s`` stay: they are what the answer is measured by.
+
+    "abc": three names that are all different and new, so that nothing says who is due. "s2": the second subject is the other
+    name, so that the other answer is right. "order": the two names of the opening exchanged (ABBA ↔ BABA), so that position
+    and name point in different ways. "names": two new names in the same order, so that only position tells.
+    """
+    rng, tokens = random.Random(seed), given.tokens.clone()
+    rows = torch.arange(len(given))
+    if kind in ("abc", "names"):
+        ids = [single_token(tokenizer, name) for name in NAMES]
+        for row in range(len(given)):
+            present = {given.io[row].item(), given.s[row].item()}
+            a, b, c = rng.sample([token for token in ids if token not in present], 3)
+            tokens[row, given.IO[row]], tokens[row, given.S1[row]] = a, b
+            tokens[row, given.S2[row]] = c if kind == "abc" else b
+    elif kind == "s2":
+        tokens[rows, given.S2] = given.io
+    elif kind == "order":
+        tokens[rows, given.IO], tokens[rows, given.S1] = given.s, given.io
+        return replace(given, tokens=tokens, IO=given.S1, S1=given.IO)
+    else:
+        raise ValueError(f'expected a kind "abc", "s2", "order" or "names", got {kind!r}')
+    return replace(given, tokens=tokens)
+
+
+def logit_diff(
+    logits: Float[Tensor, "prompt d_vocab"], io: Int[Tensor, " prompt"], s: Int[Tensor, " prompt"]
+) -> Float[Tensor, " prompt"]:
+    """Logit of the name that is due minus logit of the name that acts, where the answer is due."""
+    return (logits.gather(1, io[:, None]) - logits.gather(1, s[:, None]))[:, 0]

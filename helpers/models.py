@@ -137,6 +137,8 @@ def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = Non
         )
     sizes = json.loads((folder / "config.json").read_text())
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    if "model_type" in sizes:  # in Hugging Face format
+        return booted(str(folder), device, tokenizer=tokenizer)
     bridge = wrap(ShortformerModel(config(**sizes)).to(device), tokenizer, folder.name)
     bridge.load_state_dict({key: weight.float() for key, weight in load_file(weights).items()})
     return bridge
@@ -144,8 +146,12 @@ def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = Non
 
 def download(name: str, device: str) -> TransformerBridge:
     """A public model through TransformerLens."""
-    repo = PUBLIC[name].repo if name in PUBLIC else name
-    bridge = TransformerBridge.boot_transformers(repo, device=device)
+    return booted(PUBLIC[name].repo if name in PUBLIC else name, device)
+
+
+def booted(source: str, device: str, **given) -> TransformerBridge:
+    """A model in Hugging Face format, from the hub or from a folder."""
+    bridge = TransformerBridge.boot_transformers(source, device=device, **given)
     if bridge.cfg.architecture == "GPT2LMHeadModel":
         bridge.enable_compatibility_mode()
     return bridge.eval().requires_grad_(False)

@@ -26,6 +26,13 @@ def repeated(batch, length, d_vocab, bos, generator, half=draw):
     return torch.hstack([torch.full((batch, 1), bos), once, once])
 
 
+def bos_free(tokens, d_vocab, bos):
+    """Distinct tokens of a row with bos replaced by one that the row lacks."""
+    for row in tokens:
+        row[row == bos] = next(token for token in range(d_vocab) if token != bos and token not in row)
+    return tokens
+
+
 REPEATED = {
     "no beginning-of-text": [
         lambda b, n, v, bos, g: draw(b, n, v, bos, g).repeat(1, 2),
@@ -47,6 +54,12 @@ REPEATED = {
     ),
     "generator ignored": lambda b, n, v, bos, g: repeated(b, n, v, bos, None),
     "not random": lambda b, n, v, bos, g: repeated(b, n, v, bos, torch.Generator().manual_seed(0)),
+    "one token too often": lambda b, n, v, bos, g: repeated(
+        b, n, v, bos, g, lambda *_: (half := torch.randint(0, v, (b, n), generator=g)) + (half == bos)
+    ),
+    "no token twice": lambda b, n, v, bos, g: repeated(
+        b, n, v, bos, g, lambda *_: bos_free(torch.ones(b, v).multinomial(n, generator=g), v, bos)
+    ),
     "wrong dtype": lambda b, n, v, bos, g: repeated(b, n, v, bos, g).float(),
     "wrong shape": lambda b, n, v, bos, g: repeated(b, n, v, bos, g).T,
 }
@@ -64,6 +77,7 @@ def nll(logits, tokens, shift=1, dim=-1, reduce=lambda x: x.mean(0)):
 
 LOSS = {
     "loss of the present token": lambda logits, tokens: nll(logits, tokens, 0)[:-1],
+    "loss of the present token, later ones": lambda logits, tokens: nll(logits, tokens, 0)[1:],
     "one token back": lambda logits, tokens: nll(logits, tokens, -1),
     "sign missing": lambda logits, tokens: -nll(logits, tokens),
     "raw logits": lambda logits, tokens: -logits[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1).mean(0),
@@ -108,6 +122,7 @@ DUPLICATE = {
     "beginning-of-text counted": lambda p, n: looks_back(p, n, n),
     "off by one: before the copy": lambda p, n: looks_back(p, n + 1, n + 1),
     "one entry too few": lambda p, n: looks_back(p, n, n + 2),
+    "index of the diagonal taken for the query": lambda p, n: p[:, -1, -1 - n],
     "the token itself": lambda p, n: looks_back(p, 0, 0),
     "summed": lambda p, n: looks_back(p, n, n + 1) * n,
     "one mean over all heads": lambda p, n: looks_back(p, n, n + 1).mean(),
@@ -227,6 +242,7 @@ BEFORE = {
     "too soft": [lambda layout: previous(layout, strength=1.0)],
     "matches tokens": lambda layout: previous(layout, query="token", key="token", shift=0),
     "stored in the output": lambda layout: previous(layout, out="output"),
+    "stored in scratch": lambda layout: previous(layout, out="scratch"),
     "stored over the token": lambda layout: previous(layout, out="token"),
     "nothing stored": [lambda layout: previous(layout, value="position"), lambda layout: previous(layout, out=None)],
     "all zeros": lambda layout: tuple(weight * 0 for weight in previous(layout)),
@@ -238,6 +254,7 @@ AFTER = {
     "looks for its own token": lambda layout: induction(layout, key="token"),
     "question and key swapped": lambda layout: induction(layout, query="previous", key="token"),
     "too soft": lambda layout: induction(layout, strength=1.0),
+    "asks for the token before": lambda layout: induction(layout, query="previous"),
     "carries the token before": lambda layout: induction(layout, value="previous"),
     "stored over the token": lambda layout: induction(layout, out="token"),
     "stored in previous": lambda layout: induction(layout, out="previous"),
@@ -269,9 +286,13 @@ def trained(model, optimizer, tokens, shift=1, clear="before", step=True, scale=
     return scale * loss.item()
 
 
+def loss_now(model, tokens):
+    return nn.functional.cross_entropy(model(tokens)[:, :-1].transpose(1, 2), tokens[:, 1:])
+
+
 def loss_after(model, optimizer, tokens):
     trained(model, optimizer, tokens)
-    return nn.functional.cross_entropy(model(tokens)[:, :-1].transpose(1, 2), tokens[:, 1:]).item()
+    return loss_now(model, tokens).item()
 
 
 STEP = {
@@ -281,9 +302,11 @@ STEP = {
     "no step": [
         lambda *given: trained(*given, step=False),
         lambda *given: trained(*given, clear="after"),
+        lambda model, optimizer, tokens: (optimizer.step(), loss_now(model, tokens).item())[1],
     ],
     "loss after the step": loss_after,
     "summed loss": lambda *given: trained(*given, scale=8.0),
+    "tensor instead of a number": lambda *given: torch.tensor(trained(*given)),
     "returned None": lambda *given: trained(*given) and None,
     "exception": lambda model, optimizer, tokens: nn.functional.cross_entropy(model(tokens), tokens),
 }
@@ -308,6 +331,8 @@ WHEN = {
     "index instead of step": lambda s, v: torch.tensor(float(past(v).index(True))),
     "only for what falls": lambda s, v: first(s, v <= halfway(v)),
     "only for what rises": lambda s, v: first(s, v >= halfway(v)),
+    "half of the final value": lambda s, v: first(s, [(x - 0.5 * v[-1]) * (v[-1] - v[0]) >= 0 for x in v]),
+    "mean as threshold": lambda s, v: first(s, [(x - sum(v) / len(v)) * (v[-1] - v[0]) >= 0 for x in v]),
     "half of the range": lambda s, v: first(
         s, [(x - (v.max() + v.min()) / 2) * (v[-1] - v[0]) >= 0 for x in v]
     ),
@@ -329,6 +354,7 @@ CONTEXT = {
     "single positions": lambda x, early, late: x[late[0]] - x[early[0]],
     "sums instead of means": lambda x, early, late: 10 * window(x, late) - 5 * window(x, early),
     "last position counted": lambda x, early, late: window(x, late, 1) - window(x, early, 1),
+    "window taken as start and length": lambda x, early, late: x[19:48].mean() - x[2:9].mean(),
     "ratio": lambda x, early, late: window(x, late) / window(x, early),
     "late loss only": lambda x, early, late: window(x, late),
     "wrong values": lambda x, early, late: x[-10:].mean() - x[:5].mean(),

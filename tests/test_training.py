@@ -161,14 +161,13 @@ def test_stories_are_seeded_and_told_in_the_tokens_of_the_lessons():
 
 
 def test_held_out_pairs_of_name_and_event_are_never_told():
+    told = " ".join(islice(stories(1), 1500))
     for event_number, event in enumerate(EVENTS):
         words = re.escape(event).replace(r"\{A\}", "(\\w+)").replace(r"\{B\}", "(\\w+)")
         pattern = re.compile(re.sub(r"\\\{(place|object)\\\}", r"\\w+", words))
-        found = [
-            name for story in islice(stories(1), 4000) for match in pattern.findall(story) for name in match
-        ]
+        found = [name for match in pattern.findall(told) for name in match]
         known = {NAMES.index(name) for name in found if name in NAMES}
-        assert len(known) > 60 and not any((index + event_number) % HELD_OUT == 0 for index in known), event
+        assert len(known) > 50 and not any((index + event_number) % HELD_OUT == 0 for index in known), event
 
 
 def test_rows_of_the_gpt2_recipe_are_stories_in_the_stated_share():

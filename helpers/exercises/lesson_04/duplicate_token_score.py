@@ -54,6 +54,11 @@ EXERCISE = Exercise(
             lambda p, n: p.diagonal(-n, dim1=-2, dim2=-1)[..., 2:].mean(-1),
         ),
         Mistake(
+            "index of the diagonal taken for the query",
+            "entry j of the diagonal belongs to query j + period: the second copy begins at entry 1.",
+            lambda p, n: p.diagonal(-n, dim1=-2, dim2=-1)[..., n:].mean(-1),
+        ),
+        Mistake(
             "the token itself",
             "the main diagonal is attention to the query's own position.",
             lambda p, n: p.diagonal(dim1=-2, dim2=-1).mean(-1),

@@ -54,6 +54,13 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
+            "window taken as start and length",
+            "a window is (start, stop), not (start, length).",
+            lambda loss, early, late: (
+                loss[late[0] : late[0] + late[1]].mean() - loss[early[0] : early[0] + early[1]].mean()
+            ),
+        ),
+        Mistake(
             "ratio",
             "a difference in nats is asked for, not a ratio.",
             lambda loss, early, late: loss[slice(*late)].mean() / loss[slice(*early)].mean(),

@@ -36,6 +36,11 @@ def swapped(layout, W_Q, W_K, W_V, W_O):
     from_to(W_K, layout.token, layout)
 
 
+def both_previous(layout, W_Q, W_K, W_V, W_O):
+    from_to(W_Q, layout.previous, layout)
+    W_Q *= layout.strength
+
+
 def soft(layout, W_Q, W_K, W_V, W_O):
     W_Q /= layout.strength
 
@@ -108,6 +113,11 @@ EXERCISE = Exercise(
             "question and key swapped",
             "this asks for a token like the one before me; ask for a key whose *previous* token is mine.",
             changed(swapped),
+        ),
+        Mistake(
+            "asks for the token before",
+            "query and key both read layout.previous: this looks for its own place again. The query is the position's own token.",
+            changed(both_previous),
         ),
         Mistake(
             "too soft",

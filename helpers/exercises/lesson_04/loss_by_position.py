@@ -43,6 +43,13 @@ EXERCISE = Exercise(
             of_the_present_token,
         ),
         Mistake(
+            "loss of the present token, later ones",
+            "logits at position i predict token i + 1; here they are compared with token i.",
+            lambda logits, tokens: (
+                -logits[:, 1:].log_softmax(-1).gather(2, tokens[:, 1:, None])[..., 0].mean(0)
+            ),
+        ),
+        Mistake(
             "one token back",
             "logits at position i are compared with token i - 1; they predict token i + 1.",
             lambda logits, tokens: (

@@ -3,6 +3,7 @@
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.inputs import generator
 from helpers.heads import phase_change
 
 
@@ -11,20 +12,29 @@ def index_of_it(steps, values):
     return ((values - half) * (values[-1] - half) >= 0).float().argmax()
 
 
+def series(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Steps and a noisy loss that falls (even seeds) or score that rises, with a late transition."""
+    noise = torch.randn(14, generator=generator(seed))
+    steps = torch.rand(14, generator=generator(seed + 50)).cumsum(0) * 20
+    values = 2 * torch.sigmoid(torch.linspace(-4, 3, 14)) + 0.5 * noise + 1
+    return steps, -values if seed % 2 == 0 else values
+
+
 def equals_first_crossing(trial: Trial) -> None:
-    """Oracle: one record after the other; rising and falling, with a peak before and a dip after the crossing."""
-    steps = torch.tensor([0.0, 10, 25, 45, 70, 100, 135, 180])
-    for values in (
-        torch.tensor([4.0, 7.0, 4.2, 3.6, 2.5, 2.1, 2.4, 0.4]),
-        torch.tensor([0.1, 0.05, 0.3, 0.7, 0.4, 0.9, 0.8, 0.8]),
-        torch.tensor([-3.0, -3.5, -6.0, -2.0, -5.0, -5.5, -5.2, -5.0]),
-    ):
+    """Oracle: one record after the other, on twelve series at once, so that no two mistakes look alike."""
+    many = [series(seed) for seed in range(12)]
+    expected = []
+    for steps, values in many:
         half = (values[0].item() + values[-1].item()) / 2
         falling = values[-1] < values[0]
-        for step, value in zip(steps, values):
-            if (value <= half) if falling else (value >= half):
-                trial.matches((steps, values), step, "")
-                break
+        passed = [bool(value <= half) if falling else bool(value >= half) for value in values]
+        expected.append(steps[passed.index(True)])
+    trial.behaves(
+        lambda f: torch.stack([torch.as_tensor(f(steps, values)).float() for steps, values in many]),
+        torch.stack(expected),
+        "series",
+        what="for twelve series",
+    )
 
 
 EXERCISE = Exercise(
@@ -55,6 +65,16 @@ EXERCISE = Exercise(
             "half of the range",
             "half of the way lies between the first and the last entry, not between the smallest and the largest.",
             lambda s, v: s[((v - (v.min() + v.max()) / 2) * (v[-1] - v[0]) >= 0).int().argmax()],
+        ),
+        Mistake(
+            "half of the final value",
+            "half of the way lies between the first and the last entry: add the first one.",
+            lambda s, v: s[((v - v[-1] / 2) * (v[-1] - v[0]) >= 0).int().argmax()],
+        ),
+        Mistake(
+            "mean as threshold",
+            "half of the way lies between the first and the last entry; the mean depends on all of them.",
+            lambda s, v: s[((v - v.mean()) * (v[-1] - v[0]) >= 0).int().argmax()],
         ),
         Mistake(
             "steepest piece",

@@ -98,7 +98,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "looks ahead",
-            "key j matches query j - 1, which is masked: shift the other way.",
+            "key j matches query j - 1, which is masked: shift the other way (or W_Q and W_K are swapped).",
             changed(rolled),
         ),
         Mistake("two back", "key j matches query j + 2: shift by one.", changed(two_back)),
@@ -121,6 +121,11 @@ EXERCISE = Exercise(
             "stored over the token",
             "layout.token holds the position's own token: store into layout.previous.",
             changed(room("token")),
+        ),
+        Mistake(
+            "stored in scratch",
+            "layout.scratch is for decoys: nobody reads there. Store into layout.previous.",
+            changed(room("scratch")),
         ),
         Mistake(
             "nothing stored",

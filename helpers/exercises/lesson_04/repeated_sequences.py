@@ -76,6 +76,16 @@ def has_the_properties(trial: Trial) -> None:
                 raise Wrong(
                     "tokens never drawn", f"every token but bos may come; {sorted(missing)} never did."
                 )
+            if all(len(row.unique()) == length for row in first):
+                raise Wrong(
+                    "no token twice",
+                    "every token is drawn by itself, so that one may come twice: torch.randint.",
+                )
+            if first.flatten().bincount().max() > 1.6 * batch * length / (d_vocab - 1):
+                raise Wrong(
+                    "one token too often",
+                    "a token that takes the place of bos comes twice as often: draw from one token fewer, and move those from bos on up by one.",
+                )
             if first.min() < 0 or first.max() >= d_vocab:
                 raise Wrong("no such token", f"tokens lie between 0 and {d_vocab - 1}.")
         again = trial.call(batch, length, d_vocab, bos, generator(0))

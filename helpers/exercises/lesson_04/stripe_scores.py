@@ -74,6 +74,11 @@ EXERCISE = Exercise(
             with_induction(lambda p, n: p.diagonal(1 - n, dim1=-2, dim2=-1)[..., 1:].mean(-1)),
         ),
         Mistake(
+            "index of the diagonal taken for the query",
+            "entry j of the diagonal belongs to query j + period - 1: the second copy begins at entry 2.",
+            with_induction(lambda p, n: p.diagonal(1 - n, dim1=-2, dim2=-1)[..., n:].mean(-1)),
+        ),
+        Mistake(
             "divided by all queries",
             "the mean is over the queries of the second copy only.",
             with_induction(lambda p, n: p.diagonal(1 - n, dim1=-2, dim2=-1)[..., 2:].sum(-1) / p.shape[-1]),

@@ -55,7 +55,10 @@ def two_steps(step) -> torch.Tensor:
     for tokens in BATCHES:
         loss = step(model, optimizer, tokens)
         if isinstance(loss, torch.Tensor):
-            loss = loss.item() if loss.numel() == 1 else float("nan")
+            raise Wrong(
+                "tensor instead of a number",
+                "return loss.item(): the tensor would keep the whole graph in memory.",
+            )
         if not isinstance(loss, int | float):
             raise Wrong("wrong type", f"return the loss as a number, got {type(loss).__name__}.")
         found += [
@@ -110,7 +113,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "no step",
-            "the weights did not change: optimizer.step() comes after loss.backward(), with no zero_grad() between the two.",
+            "the weights did not change: loss.backward() computes the gradients and optimizer.step() uses them, with no zero_grad() between.",
             step_with(next_token, step=False),
         ),
         Mistake(

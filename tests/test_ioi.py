@@ -1,0 +1,89 @@
+"""Prompts of indirect object identification: what stands where, and what each corruption changes."""
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from helpers.ioi import (
+    EVENT_OF,
+    EVENTS,
+    HELD_OUT,
+    NAMES,
+    TEMPLATES,
+    UNSEEN,
+    corrupted,
+    logit_diff,
+    prompts,
+    single_token,
+)
+from helpers.models import DATA
+
+TOKENIZER = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+GIVEN = prompts(TOKENIZER, 64, seed=1)
+ROWS = torch.arange(64)
+
+
+def at(prompts, name):
+    return prompts.tokens[ROWS, getattr(prompts, name)]
+
+
+@pytest.mark.parametrize("templates", [TEMPLATES, UNSEEN, TEMPLATES + UNSEEN])
+def test_names_stand_where_they_are_said_to(templates):
+    given = prompts(TOKENIZER, 64, templates=templates)
+    assert given.tokens.shape == (64, 18) and len(given) == 64
+    assert torch.equal(at(given, "IO"), given.io)
+    assert torch.equal(at(given, "S1"), given.s) and torch.equal(at(given, "S2"), given.s)
+    assert (given.S1 < given.S2).all() and (given.IO < given.S2).all()
+    assert ((given.tokens == given.io[:, None]).sum(1) == 1).all()
+    assert ((given.tokens == given.s[:, None]).sum(1) == 2).all()
+    assert given.abba.sum() == 32 and given.template.unique().tolist() == list(range(len(templates)))
+
+
+def test_held_out_names_were_never_told_with_the_event():
+    for template, s in zip(GIVEN.template.tolist(), GIVEN.s.tolist()):
+        index = NAMES.index(TOKENIZER.decode(s).strip())
+        assert (index + EVENT_OF[template]) % HELD_OUT == 0
+    for template, event in zip(TEMPLATES, EVENT_OF):
+        assert EVENTS[event].split("{place}")[0].replace("{object}", "{other}") in template
+
+
+def test_unseen_templates_share_no_action_with_the_stories():
+    for template in UNSEEN:
+        assert not any(event.split("{place}")[0] in template for event in EVENTS)
+
+
+def test_corruptions():
+    abc = corrupted(GIVEN, "abc", TOKENIZER)
+    three = torch.stack([at(abc, name) for name in ("IO", "S1", "S2")])
+    assert all(
+        len({*column, *pair}) == 5
+        for column, pair in zip(three.T.tolist(), zip(GIVEN.io.tolist(), GIVEN.s.tolist()))
+    )
+    s2 = corrupted(GIVEN, "s2", TOKENIZER)
+    assert torch.equal(at(s2, "S2"), GIVEN.io) and torch.equal(at(s2, "S1"), GIVEN.s)
+    order = corrupted(GIVEN, "order", TOKENIZER)
+    assert torch.equal(at(order, "IO"), GIVEN.io) and torch.equal(order.IO, GIVEN.S1)
+    assert torch.equal(order.abba, ~GIVEN.abba)
+    names = corrupted(GIVEN, "names", TOKENIZER)
+    assert torch.equal(at(names, "S1"), at(names, "S2")) and not (at(names, "S1") == GIVEN.s).any()
+    for changed in (abc, s2, order, names):
+        moved = (changed.tokens != GIVEN.tokens).sum(1)
+        assert moved.min() >= 1 and moved.max() <= 3
+        assert torch.equal(changed.io, GIVEN.io) and torch.equal(changed.s, GIVEN.s)
+    with pytest.raises(ValueError, match='expected a kind "abc"'):
+        corrupted(GIVEN, "abd", TOKENIZER)
+
+
+def test_logit_diff_and_seeds():
+    logits = torch.zeros(64, 3072)
+    logits[ROWS, GIVEN.io], logits[ROWS, GIVEN.s] = 2.0, -1.0
+    assert torch.equal(logit_diff(logits, GIVEN.io, GIVEN.s), torch.full((64,), 3.0))
+    assert torch.equal(prompts(TOKENIZER, 64, seed=1).tokens, GIVEN.tokens)
+    assert not torch.equal(prompts(TOKENIZER, 64, seed=2).tokens, GIVEN.tokens)
+
+
+def test_what_can_not_be_measured_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="a name that is one token, got 'Bartholomew'"):
+        single_token(TOKENIZER, "Bartholomew")
+    with pytest.raises(ValueError, match="templates of equal length"):
+        prompts(TOKENIZER, 8, templates=("{A} and {B}: {S} to", "{A} and {B} met. {S} said to"))
