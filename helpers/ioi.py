@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
 
 WORDS = json.loads((Path(__file__).parents[1] / "data/words.json").read_text())
 NAMES, PLACES, OBJECTS = WORDS["names"], WORDS["places"], WORDS["objects"]
@@ -30,6 +32,16 @@ EVENTS = (
     "{A} and {B} were the only people in the {place}",
     "{A} and {B} lived near the {place}",
     "{A} and {B} got a {object} at the {place}",
+    "{A} and {B} played in the {place}",
+    "{A} and {B} were on the way to the {place}",
+    "{A} and {B} had a meal at the {place}",
+    "{A} and {B} waited before the {place}",
+    "{A} and {B} looked for a {object} near the {place}",
+    "{A} and {B} quarrelled about the {object}",
+    "{A} and {B} were sitting by the fire",
+    "{A} and {B} could not sleep",
+    "there were only {A} and {B} in the {place}",
+    "the {object} lay between {A} and {B}",
     "{A} saw {B} in the {place}",
     "{A} sat down beside {B} in the {place}",
     "{A} came to the {place} and called {B}",
@@ -56,6 +68,32 @@ ACTIONS = (
     "would have liked to dance with {B}",
     "told a story, and nobody laughed but {B}",
     "ran away as fast as possible, followed by {B}",
+    "lent a {object} to {B}",
+    "offered the {object} to {B}",
+    "passed the old {object} to {B}",
+    "returned the {object} to {B}",
+    "gave a very good {object} to {B}",
+    "told a long story to {B}",
+    "wrote a short letter to {B}",
+    "whispered a few words to {B}",
+    "said good morning to {B}",
+    "spoke to {B}",
+    "came up to {B}",
+    "went over to {B}",
+    "gave up the {object} to {B}",
+    "listened to {B}",
+    "bowed to {B}",
+    "carried the {object} to {B}",
+    "made a {object} for {B}",
+    "bought the {object} for {B}",
+    "kept the {object} for {B}",
+    "was waiting for {B}",
+    "looked at {B}",
+    "shook hands with {B}",
+    "shared the {object} with {B}",
+    "walked away with {B}",
+    "got the {object} from {B}",
+    "had a letter from {B}",
 )
 # Prompts of the lesson and the tests: all 17 tokens long, so that a patch finds the same word at the same position
 TEMPLATES = (
@@ -179,3 +217,31 @@ def logit_diff(
 ) -> Float[Tensor, " prompt"]:
     """Logit of the name that is due minus logit of the name that acts, where the answer is due."""
     return (logits.gather(1, io[:, None]) - logits.gather(1, s[:, None]))[:, 0]
+
+
+def end_attention(model: TransformerBridge, given: Prompts) -> Float[Tensor, "layer head name"]:
+    """Mean attention of every head from the end to IO, S1 and S2."""
+    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.cfg.n_layers)]
+    _, cache = model.run_with_cache(given.tokens, names_filter=names)
+    rows = torch.arange(len(given))
+    at_end = torch.stack([cache[name][:, :, -1] for name in names], dim=1)  # [prompt layer head key]
+    return torch.stack(
+        [at_end[rows, :, :, where].mean(dim=0) for where in (given.IO, given.S1, given.S2)], dim=-1
+    )
+
+
+def copy_scores(model: TransformerBridge, given: Prompts, k: int = 5) -> Float[Tensor, "layer head"]:
+    """Share of the names that a head would raise into the first ``k`` if it attended to them fully (Wang et al. 2022, 3.1).
+
+    The stream at the name after the first layer, through W_V W_O, the final LayerNorm and the unembedding.
+    """
+    _, cache = model.run_with_cache(given.tokens, names_filter="blocks.0.hook_resid_post")
+    rows = torch.arange(len(given))
+    stream = torch.cat([cache["blocks.0.hook_resid_post"][rows, where] for where in (given.IO, given.S1)])
+    tokens = torch.cat([given.io, given.s])
+    stored = einsum(
+        stream, model.W_V, model.W_O, "n i, layer head i d_head, layer head d_head j -> layer head n j"
+    )
+    logits = model.ln_final(stored.flatten(0, 1)) @ model.W_U
+    copied = (logits.topk(k, dim=-1).indices == tokens[:, None]).any(dim=-1).float().mean(dim=-1)
+    return copied.unflatten(0, (model.cfg.n_layers, -1))

@@ -11,12 +11,15 @@ from helpers.ioi import (
     NAMES,
     TEMPLATES,
     UNSEEN,
+    copy_scores,
     corrupted,
+    end_attention,
     logit_diff,
     prompts,
     single_token,
 )
 from helpers.models import DATA
+from tests.test_patching import SIZES, random_gpt2
 
 TOKENIZER = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
 GIVEN = prompts(TOKENIZER, 64, seed=1)
@@ -87,3 +90,40 @@ def test_what_can_not_be_measured_is_refused_in_a_sentence():
         single_token(TOKENIZER, "Bartholomew")
     with pytest.raises(ValueError, match="templates of equal length"):
         prompts(TOKENIZER, 8, templates=("{A} and {B}: {S} to", "{A} and {B} met. {S} said to"))
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory):
+    bridge = random_gpt2(tmp_path_factory.mktemp("gpt2"), **SIZES)
+    bridge.enable_compatibility_mode()
+    return bridge
+
+
+def test_attention_from_the_end(gpt2):
+    given = prompts(TOKENIZER, 6, seed=2)
+    _, cache = gpt2.run_with_cache(given.tokens)
+    expected = torch.zeros(3, 4, 3)
+    for layer in range(3):
+        for head in range(4):
+            for column, where in enumerate((given.IO, given.S1, given.S2)):
+                pattern = cache[f"blocks.{layer}.attn.hook_pattern"]
+                expected[layer, head, column] = (
+                    sum(pattern[row, head, 17, where[row]] for row in range(6)) / 6
+                )
+    torch.testing.assert_close(end_attention(gpt2, given), expected)
+
+
+def test_copy_scores(gpt2):
+    """Oracle: one name and one head at a time, by ranks."""
+    given = prompts(TOKENIZER, 20, seed=2)
+    _, cache = gpt2.run_with_cache(given.tokens)
+    stream = cache["blocks.0.hook_resid_post"]
+    for layer, head in [(0, 1), (2, 3)]:
+        hits = 0
+        for where, names in ((given.IO, given.io), (given.S1, given.s)):
+            for row in range(20):
+                x = stream[row, where[row]] @ gpt2.W_V[layer, head] @ gpt2.W_O[layer, head]
+                logits = gpt2.ln_final(x[None, None])[0, 0] @ gpt2.W_U
+                hits += (logits > logits[names[row]]).sum() < 500
+        found = copy_scores(gpt2, given, k=500)[layer, head].item()
+        assert found == pytest.approx(hits.item() / 40) and 0 < found < 1

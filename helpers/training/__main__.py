@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import tempfile
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,12 +20,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
-from helpers.models import DATA, REGISTRY, sha256, shipped
+from helpers.models import DATA, REGISTRY, booted, sha256, shipped
 from helpers.shortformer import ShortformerModel, wrap
+from helpers.training import gpt2
 from helpers.training.attn_only import Recipe, batches, initialise
 from helpers.training.card import write_card
 from helpers.training.corpus import BOS, encode, read_books, train_tokenizer
-from helpers.training.facts import bigram_correlation, progress
+from helpers.training.facts import bigram_correlation, ioi_progress, progress
 from helpers.training.loop import train
 
 D_VOCAB = 3072
@@ -32,11 +34,13 @@ RECIPES = {
     "attn-only-0l": Recipe(n_layers=0, tokens=6_000_000),
     "attn-only-1l": Recipe(n_layers=1, tokens=12_000_000),
     "attn-only-2l": Recipe(n_layers=2, tokens=30_000_000),
+    "ioi-gpt2": gpt2.Recipe(tokens=20_000_000),
 }
 CHECKPOINTS = {
     "attn-only-0l": [],
     "attn-only-1l": [],
     "attn-only-2l": [int(m * 1e6) for m in (0, 1, 2, 3, 4, 5, 6, 8, 12, 20)],
+    "ioi-gpt2": [int(m * 1e6) for m in range(0, 20, 2)],
 }
 
 KEPT = {
@@ -46,6 +50,7 @@ USE = {
     "attn-only-0l": "bigrams: what embedding and unembedding say alone",
     "attn-only-1l": "skip-trigrams: attention without composition",
     "attn-only-2l": "induction heads: attention heads that compose",
+    "ioi-gpt2": "indirect object identification: a small GPT-2 with LayerNorm and MLPs",
 }
 
 
@@ -77,13 +82,60 @@ def bridge_of(model: ShortformerModel, tokenizer, name: str):
     return wrap(copy, tokenizer, name)
 
 
+def make_ioi_model(name: str, corpus: Path, work: Path) -> None:
+    """Train the small GPT-2, measure as it goes, save it in Hugging Face format with measurements and card."""
+    recipe = RECIPES[name]
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    text, held_out = encoded(corpus, work, tokenizer)
+    windows = held_out_windows(held_out, recipe.n_ctx, tokenizer.bos_token_id)
+    model = gpt2.initialise(recipe, tokenizer.bos_token_id)
+    records = []
+
+    def on_checkpoint(model, seen: int) -> None:
+        folder = work / f"{name}-{seen}"
+        deepcopy(model).half().save_pretrained(folder)
+        records.append(
+            {"tokens": seen, **ioi_progress(booted(str(folder), "cpu", tokenizer=tokenizer), windows)}
+        )
+        print(json.dumps(records[-1]), flush=True)
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    rows = gpt2.rows(text, tokenizer, recipe)
+    seconds = train(
+        model, lambda tokens: model(tokens).logits, rows, recipe, on_checkpoint, CHECKPOINTS[name], device
+    )
+    last = work / f"{name}-{records[-1]['tokens']}"
+    config = (last / "config.json").read_text()
+    ship(name, last / "model.safetensors", config, described(name, text, seconds, records))
+
+
+def held_out_windows(held_out: torch.Tensor, n_ctx: int, bos: int) -> torch.Tensor:
+    """64 windows of held-out text, each after a beginning-of-text token."""
+    return F.pad(held_out[: 64 * (n_ctx - 1)].view(64, -1).long(), (1, 0), value=bos)
+
+
+def described(name: str, text: torch.Tensor, seconds: float, records: list[dict]) -> dict:
+    """What is written down of a training run."""
+    gpu = torch.cuda.is_available()
+    return {
+        "command": f"python -m helpers.training {name} --corpus DIR",
+        "recipe": asdict(RECIPES[name]),
+        "corpus_tokens": len(text),
+        "seconds": round(seconds),
+        "machine": torch.cuda.get_device_name()
+        if gpu
+        else f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "torch": torch.__version__.split("+")[0],
+        "checkpoints": records,
+    }
+
+
 def make_model(name: str, corpus: Path, work: Path) -> None:
     """Train, measure as it goes, save weights, measurements and card."""
     recipe = RECIPES[name]
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
     text, held_out = encoded(corpus, work, tokenizer)
-    windows = held_out[: 64 * (recipe.n_ctx - 1)].view(64, -1).long()
-    windows = F.pad(windows, (1, 0), value=tokenizer.bos_token_id)
+    windows = held_out_windows(held_out, recipe.n_ctx, tokenizer.bos_token_id)
     records = []
 
     def on_checkpoint(model: ShortformerModel, seen: int) -> None:
@@ -101,44 +153,31 @@ def make_model(name: str, corpus: Path, work: Path) -> None:
     seconds = train(
         model, model, batches(text, recipe, bos), recipe, on_checkpoint, CHECKPOINTS[name], device
     )
-    machine = (
-        torch.cuda.get_device_name()
-        if device == "cuda"
-        else f"{os.cpu_count()} CPU cores ({platform.machine()})"
-    )
-    run = {
-        "command": f"python -m helpers.training {name} --corpus DIR",
-        "recipe": asdict(recipe),
-        "corpus_tokens": len(text),
-        "seconds": round(seconds),
-        "machine": machine,
-        "torch": torch.__version__.split("+")[0],
-        "checkpoints": records,
-    }
+    run = described(name, text, seconds, records)
     if recipe.n_layers == 0:
         weights = work / f"{name}-{records[-1]['tokens']}.safetensors"
         model = wrap(ShortformerModel(recipe.config()), tokenizer, name)
         model.load_state_dict({key: weight.float() for key, weight in load_file(weights).items()})
         run["bigrams"] = bigram_correlation(model, text)
-    ship(name, work / f"{name}-{records[-1]['tokens']}.safetensors", run)
+    sizes = ("n_layers", "n_heads", "d_model", "d_head", "n_ctx", "d_vocab")
+    config = json.dumps({key: run["recipe"][key] for key in sizes}, indent=2) + "\n"
+    ship(name, work / f"{name}-{records[-1]['tokens']}.safetensors", config, run)
 
 
-def ship(name: str, weights: Path, run: dict) -> None:
+def ship(name: str, weights: Path, config: str, run: dict) -> None:
     """Put weights, kept checkpoints, configuration, measurements and card into ``data/NAME`` and the registry."""
     folder = DATA / name
     folder.mkdir(exist_ok=True)
     shutil.copyfile(weights, folder / "model.safetensors")
-    sizes = {
-        key: run["recipe"][key] for key in ("n_layers", "n_heads", "d_model", "d_head", "n_ctx", "d_vocab")
-    }
-    (folder / "config.json").write_text(json.dumps(sizes, indent=2) + "\n")
+    (folder / "config.json").write_text(config)
     (folder / "training.json").write_text(json.dumps(run, indent=1) + "\n")
     registry = shipped() if REGISTRY.exists() else {}
+    recipe = run["recipe"]
     registry[name] = {
         "sha256": sha256(folder / "model.safetensors"),
-        "layers": sizes["n_layers"],
-        "heads": sizes["n_heads"] if sizes["n_layers"] else 0,
-        "d_model": sizes["d_model"],
+        "layers": recipe["n_layers"],
+        "heads": recipe["n_heads"] if recipe["n_layers"] else 0,
+        "d_model": recipe["d_model"],
         "megabytes": round(weights.stat().st_size / 1e6, 1),
         "use": USE[name],
     }
@@ -161,7 +200,8 @@ def main() -> None:
     if arguments.name == "tokenizer":
         make_tokenizer(arguments.corpus)
     else:
-        make_model(arguments.name, arguments.corpus, arguments.work)
+        make = make_ioi_model if arguments.name == "ioi-gpt2" else make_model
+        make(arguments.name, arguments.corpus, arguments.work)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Model cards: everything in them is read from the recorded training run and measured on the shipped weights."""
 
 import json
+from math import exp
 
 from helpers.models import DATA, load_shipped, shipped
 from helpers.training.facts import two_layer_facts
@@ -27,6 +28,45 @@ CARD = """# {name}
 """
 
 
+GPT2_CARD = """# {name}
+
+{use}.
+
+- **Architecture**: GPT-2 (LayerNorm, MLPs, learned positions, tied embedding), Hugging Face format. {n_layers} layers, {n_heads} heads a layer,
+  d_model {d_model}, MLPs of {d_mlp}, context {n_ctx} tokens. {megabytes} MB, half precision.
+- **Tokenizer**: `data/tokenizer`, byte-level BPE, {d_vocab} tokens; every name of `data/words.json` is one token after a space. A prompt
+  starts with `<|bos|>`.
+- **Training data**: rows of {n_ctx} tokens. {stories:.0%} of them are stories by a seeded generator (`helpers/training/stories.py`), in which the task
+  occurs among much else; the others are windows of the public-domain books of [`data/corpus.md`](../corpus.md), {corpus_tokens:.1f} M tokens,
+  with spans copied in {repeated:.0%} of them.
+- **Training**: {tokens:.1f} M tokens, batches of {batch} × {n_ctx}, AdamW, peak learning rate {lr:g}, seed {seed}.
+  `{command}`: {minutes:.0f} minutes on {machine}, torch {torch}.
+- **Loss** (nats a token; perplexity): held-out books {loss:.3f} ({books:.1f}), held-out stories {story_loss:.3f} ({told:.1f}).
+- **Measurements during training**: [`training.json`](training.json).
+
+{facts}
+"""
+
+
+def ioi_facts(last: dict) -> str:
+    """The facts section of the IOI model's card, from its last record."""
+    lines = [
+        "## Facts",
+        "",
+        "128 prompts each: templates of the stories with names never told with them, and templates that are not in the stories.",
+        "",
+        "| templates | IO above S | logit difference ABBA | BABA | three different names |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in ("seen", "unseen"):
+        found = last[name]
+        lines.append(
+            f"| {name} | {found['accuracy']:.3f} | {found['logit_diff_abba']:.3f} | {found['logit_diff_baba']:.3f} | "
+            f"{found['logit_diff_abc']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
 def write_card(name: str) -> None:
     """Write ``data/NAME/README.md``."""
     run = json.loads((DATA / name / "training.json").read_text())
@@ -38,6 +78,22 @@ def write_card(name: str) -> None:
         "tokens": last["tokens"] / 1e6,
         "corpus_tokens": run["corpus_tokens"] / 1e6,
     }
+    if "story_loss" in last:
+        perplexity = {
+            "books": exp(last["loss"]),
+            "told": exp(last["story_loss"]),
+            "story_loss": last["story_loss"],
+        }
+        text = GPT2_CARD.format(
+            name=name,
+            minutes=run["seconds"] / 60,
+            loss=last["loss"],
+            facts=ioi_facts(last),
+            **perplexity,
+            **values,
+        )
+        (DATA / name / "README.md").write_text(text)
+        return
     text = CARD.format(
         name=name, minutes=run["seconds"] / 60, loss=last["loss"], facts=facts(name, run, last), **values
     )

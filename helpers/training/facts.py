@@ -1,4 +1,6 @@
-"""The circuit facts of an attention-only model: what its card states, what training records, what the tests assert."""
+"""The circuit facts of the shipped models: what its card states, what training records, what the tests assert."""
+
+from itertools import islice
 
 import torch
 from jaxtyping import Float, Int
@@ -7,6 +9,8 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.circuits import copying_score, full_OV
 from helpers.heads import induction_score, previous_token_score, repeated_tokens, second_copy_gain
+from helpers.ioi import TEMPLATES, UNSEEN, copy_scores, corrupted, end_attention, logit_diff, prompts
+from helpers.training import gpt2
 
 
 def patterns(
@@ -92,3 +96,30 @@ def bigram_correlation(model: TransformerBridge, text: Int[Tensor, " token"], le
     predicted = (model.W_E @ model.W_U).log_softmax(-1)[seen]
     ranks = torch.stack([values.argsort().argsort().float() for values in (corpus, predicted)])
     return {"pairs": seen.sum().item(), "spearman": torch.corrcoef(ranks)[0, 1].item()}
+
+
+def ioi_progress(model: TransformerBridge, books: Int[Tensor, "batch pos"], seed: int = 0) -> dict:
+    """What the training of ``ioi-gpt2`` records: losses in nats a token on held-out books and stories, and how it does the task.
+
+    ``seen``: templates of the training stories with names never told with them; ``unseen``: templates that are not among them.
+    """
+    recipe = gpt2.Recipe(tokens=0, n_ctx=books.shape[1], seed=seed + 1_000_000, story_count=300)
+    told = torch.stack(list(islice(gpt2.story_rows(model.tokenizer, recipe), 64)))
+    record = {
+        "loss": model(books, return_type="loss").item(),
+        "story_loss": model(told, return_type="loss").item(),
+    }
+    for name, templates in (("seen", TEMPLATES), ("unseen", UNSEEN)):
+        given = prompts(model.tokenizer, 128, seed=seed, templates=templates)
+        found = logit_diff(model(given.tokens)[:, -1], given.io, given.s)
+        nobody = corrupted(given, "abc", model.tokenizer, seed=seed)
+        record[name] = {
+            "accuracy": (found > 0).float().mean().item(),
+            "logit_diff_abba": found[given.abba].mean().item(),
+            "logit_diff_baba": found[~given.abba].mean().item(),
+            "logit_diff_abc": logit_diff(model(nobody.tokens)[:, -1], given.io, given.s).mean().item(),
+        }
+    attention, copying = end_attention(model, given)[..., 0], copy_scores(model, given)
+    record["end_to_io"] = attention.flatten().tolist()  # [layer head], of the unseen templates
+    record["copy_score"] = copying.flatten().tolist()
+    return record

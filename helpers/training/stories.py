@@ -40,7 +40,9 @@ REPEATED = (
 TRADES = "baker sailor teacher doctor farmer soldier cook painter gardener hunter singer miller".split()
 CLAUSES = ("When {event}, {action}.", "While {event}, {action}.", "After {event}, {action}.", "As soon as {event}, {action}.",
            "Because {event}, {action}.", "{event}, and {action}.", "{event}. Then {action}.", "{event}. After a while {action}.",
-           "{event}. Later {action}.", "{event}. {aside} {Action}.", "{event}. {Action}.")  # fmt: skip
+           "{event}. Later {action}.", "{event}. {aside} {Action}.", "{event}. {Action}.",
+           "{event}, when {action}.", "{event}. At last {action}.", "{event}. Without a word {action}.", "Although {event}, {action}.",
+           "{event}; {action}.", "It is said that {event}, and that {action}.")  # fmt: skip
 TIMES = (
     "One day",
     "Yesterday",
