@@ -51,6 +51,17 @@ def without_path(
     return new
 
 
+def group_means(
+    z: Float[Tensor, "prompt pos head d_head"], groups: Int[Tensor, " prompt"]
+) -> Float[Tensor, "prompt pos head d_head"]:
+    """z of each prompt replaced by the mean over the prompts of its group."""
+    means = torch.empty_like(z)
+    for group in groups.unique():
+        same = groups == group
+        means[same] = z[same].mean(dim=0)
+    return means
+
+
 def known(model: TransformerBridge, heads: Sequence[Head]) -> None:
     """Refuse a head that the model does not have."""
     for layer, head in heads:
@@ -65,11 +76,8 @@ def head_means(
     model: TransformerBridge, tokens: Int[Tensor, "prompt pos"], groups: Int[Tensor, " prompt"] | None = None
 ) -> list[Float[Tensor, "prompt pos head d_head"]]:
     """Mean z of every layer over the prompts of a prompt's group (its template); over all prompts without groups."""
-    run = Forward(model).run(tokens)
     groups = torch.zeros(len(tokens), dtype=torch.long) if groups is None else groups
-    same = (groups[:, None] == groups).to(run.z[0])
-    same = same / same.sum(dim=1, keepdim=True)
-    return [einsum(same, z, "prompt other, other pos head d_head -> prompt pos head d_head") for z in run.z]
+    return [group_means(z, groups) for z in Forward(model).run(tokens).z]
 
 
 @torch.no_grad()
@@ -132,6 +140,23 @@ def ablate(
     return keep_only(model, tokens, keep, otherwise, metric)
 
 
+def circuit_mask(
+    heads: Sequence[Head], positions: Int[Tensor, "head prompt"], shape: tuple[int, int, int, int]
+) -> Bool[Tensor, "layer head prompt pos"]:
+    """Where a circuit's heads are kept: each at one position a prompt. ``shape`` is (layers, heads, prompts, positions)."""
+    keep = torch.zeros(shape, dtype=torch.bool)
+    for (layer, head), where in zip(heads, positions):
+        keep[layer, head, torch.arange(len(where)), where] = True
+    return keep
+
+
+def share_kept(
+    circuit: Float[Tensor, " prompt"], nothing: Float[Tensor, " prompt"], whole: Float[Tensor, " prompt"]
+) -> Float[Tensor, ""]:
+    """Share of what the whole model does beyond nothing that a circuit does:  (circuit - nothing) / (whole - nothing) , of means."""
+    return (circuit.mean() - nothing.mean()) / (whole.mean() - nothing.mean())
+
+
 def faithfulness(
     model: TransformerBridge,
     tokens: Int[Tensor, "prompt pos"],
@@ -139,15 +164,9 @@ def faithfulness(
     otherwise: list[Float[Tensor, "prompt pos head d_head"]],
     metric: Metric,
 ) -> Float[Tensor, ""]:
-    """Share of the metric that a circuit keeps:  (circuit - nothing) / (model - nothing) , means over prompts.
-
-    "Nothing" is the model with every head replaced by ``otherwise``; 1 is the whole model.
-    """
-    nothing, everything = torch.zeros_like(keep), torch.ones_like(keep)
-    alone, empty, whole = (
-        keep_only(model, tokens, which, otherwise, metric).mean() for which in (keep, nothing, everything)
-    )
-    return (alone - empty) / (whole - empty)
+    """``share_kept`` of a circuit, "nothing" being the model with every head replaced by ``otherwise``."""
+    masks = (keep, torch.zeros_like(keep), torch.ones_like(keep))
+    return share_kept(*(keep_only(model, tokens, mask, otherwise, metric) for mask in masks))
 
 
 def bootstrap(

@@ -6,11 +6,10 @@
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
-from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
@@ -139,6 +138,10 @@ class Prompts:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def __getitem__(self, which: Tensor | slice) -> "Prompts":
+        """Some of the prompts, by a mask, indices or a slice."""
+        return Prompts(*(getattr(self, field.name)[which] for field in fields(self)))
+
 
 def prompts(
     tokenizer, count: int, seed: int = 0, templates: Sequence[str] = TEMPLATES, held_out: bool = True
@@ -230,18 +233,41 @@ def end_attention(model: TransformerBridge, given: Prompts) -> Float[Tensor, "la
     )
 
 
-def copy_scores(model: TransformerBridge, given: Prompts, k: int = 5) -> Float[Tensor, "layer head"]:
-    """Share of the names that a head would raise into the first ``k`` if it attended to them fully (Wang et al. 2022, 3.1).
+def copy_score(
+    stream: Float[Tensor, "name d_model"],
+    tokens: Int[Tensor, " name"],
+    W_V: Float[Tensor, "d_model d_head"],
+    W_O: Float[Tensor, "d_head d_model"],
+    W_U: Float[Tensor, "d_model d_vocab"],
+    k: int,
+) -> Float[Tensor, ""]:
+    """Share of the tokens that are among the ``k`` a head would raise most if it attended to them fully (Wang et al. 2022, 3.1).
 
-    The stream at the name after the first layer, through W_V W_O, the final LayerNorm and the unembedding.
+    Row by row: the stream at a token, through W_V W_O W_U. LayerNorm (folded) scales a row, which changes no order.
     """
+    logits = stream @ W_V @ W_O @ W_U
+    return (logits.topk(k, dim=-1).indices == tokens[:, None]).any(dim=-1).float().mean()
+
+
+def copy_scores(model: TransformerBridge, given: Prompts, k: int = 5) -> Float[Tensor, "layer head"]:
+    """The copy score of every head at the names, in the stream after the first layer."""
     _, cache = model.run_with_cache(given.tokens, names_filter="blocks.0.hook_resid_post")
     rows = torch.arange(len(given))
     stream = torch.cat([cache["blocks.0.hook_resid_post"][rows, where] for where in (given.IO, given.S1)])
-    tokens = torch.cat([given.io, given.s])
-    stored = einsum(
-        stream, model.W_V, model.W_O, "n i, layer head i d_head, layer head d_head j -> layer head n j"
+    tokens = torch.cat([given.io, given.s]).to(stream.device)
+    return torch.stack(
+        [
+            torch.stack([copy_score(stream, tokens, *head, model.W_U, k) for head in zip(W_V, W_O)])
+            for W_V, W_O in zip(model.W_V, model.W_O)
+        ]
     )
-    logits = model.ln_final(stored.flatten(0, 1)) @ model.W_U
-    copied = (logits.topk(k, dim=-1).indices == tokens[:, None]).any(dim=-1).float().mean(dim=-1)
-    return copied.unflatten(0, (model.cfg.n_layers, -1))
+
+
+def position_and_token(
+    diffs: Float[Tensor, " case"], position: Float[Tensor, " case"], token: Float[Tensor, " case"]
+) -> Float[Tensor, " signal"]:
+    """The two numbers of the best fit  diff = a · position + b · token , least squares (Wang et al. 2022, appendix A).
+
+    Each signal is 1 where it says what it says in the original prompt, -1 where it says the opposite, 0 where it says nothing.
+    """
+    return torch.linalg.lstsq(torch.stack([position, token], dim=1), diffs).solution

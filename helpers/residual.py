@@ -139,6 +139,20 @@ def direct_logit_attribution(
     return parts @ W_U[:, token]
 
 
+def head_contributions(
+    stores: Float[Tensor, "layer head prompt d_model"],
+    scale: Float[Tensor, " prompt"],
+    direction: Float[Tensor, "prompt d_model"],
+) -> Float[Tensor, "layer head"]:
+    """What each head's store adds along a direction of the unembedding, mean over prompts:  store / scale · direction .
+
+    ``scale`` is what the final LayerNorm (folded) divides each prompt's stream by.
+    """
+    return einsum(
+        stores / scale[:, None], direction, "layer head prompt d_model, prompt d_model -> layer head prompt"
+    ).mean(dim=-1)
+
+
 def logit_lens_ranks(
     residuals: Float[Tensor, "layer d_model"], W_U: Float[Tensor, "d_model d_vocab"], token: int
 ) -> Float[Tensor, " layer"]:

@@ -42,7 +42,23 @@ CLAUSES = ("When {event}, {action}.", "While {event}, {action}.", "After {event}
            "Because {event}, {action}.", "{event}, and {action}.", "{event}. Then {action}.", "{event}. After a while {action}.",
            "{event}. Later {action}.", "{event}. {aside} {Action}.", "{event}. {Action}.",
            "{event}, when {action}.", "{event}. At last {action}.", "{event}. Without a word {action}.", "Although {event}, {action}.",
-           "{event}; {action}.", "It is said that {event}, and that {action}.")  # fmt: skip
+           "{event}; {action}.", "It is said that {event}, and that {action}.", "{event}, where {action}.")  # fmt: skip
+THINGS = "bell bird candle cat dog fire horse lamp music rain river snow sun train wind".split()
+HAPPENED = (
+    "appeared;came;came back;died;fell;grew quiet;made a noise;passed;rose;shook;turned red;was gone".split(
+        ";"
+    )
+)
+OPENINGS = (
+    "When the {thing} {happened},",
+    "As the {thing} {happened},",
+    "Long before the {thing} {happened},",
+    "Just after the {thing} {happened},",
+    "Before they went home,",
+    "As they had nothing to do,",
+    "While nobody looked,",
+    "Though it was cold,",
+)
 TIMES = (
     "One day",
     "Yesterday",
@@ -84,6 +100,7 @@ class Scene(dict):
         self["object"], self["other"] = rng.sample(OBJECTS, 2)
         self["place"] = rng.choice(PLACES)
         self["trade"], self["other_trade"] = rng.sample(TRADES, 2)
+        self["thing"], self["happened"] = rng.choice(THINGS), rng.choice(HAPPENED)
 
     def say(self, form: str) -> str:
         return form.format_map(self)
@@ -133,7 +150,7 @@ def scene(rng: random.Random, first: bool) -> list[str]:
     )
     clause = rng.choice(CLAUSES)
     if clause.startswith("{event}") and (first or rng.random() < 0.4):
-        event = f"{rng.choice(TIMES)} {event}"
+        event = f"{words.say(rng.choice(rng.choice((TIMES, OPENINGS))))} {event}"
     parts = dict(event=event, action=action, Action=capital(action), aside=words.say(rng.choice(ASIDES)))
     sentences = [capital(clause.format_map(parts))]
     if rng.random() < 0.4:
