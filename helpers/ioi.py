@@ -148,20 +148,22 @@ def prompts(
 ) -> Prompts:
     """``count`` prompts, templates in turn, ABBA and BABA in turn; names that were never told with the event in training.
 
-    ``held_out=False`` draws from all names, as for templates that are not of this course. Names must be one token each.
+    ``held_out=False`` draws from all names, as for templates that are not of this course. Of names, places and objects only
+    those are drawn that are one token of this tokenizer. A template may name ``{IO}`` once more.
     """
     rng = random.Random(seed)
+    all_names, places, objects = (one_token_each(tokenizer, words) for words in (NAMES, PLACES, OBJECTS))
     rows, texts = [], []
     for number in range(count):
         template = templates[number // 2 % len(templates)]
-        names = NAMES
+        names = all_names
         if held_out and template in TEMPLATES:
             event = EVENT_OF[TEMPLATES.index(template)]
-            names = [name for index, name in enumerate(NAMES) if (index + event) % HELD_OUT == 0]
+            names = [name for name in names if (NAMES.index(name) + event) % HELD_OUT == 0]
         io, s = rng.sample(names, 2)
         first, second = (io, s) if number % 2 == 0 else (s, io)
-        object, other = rng.sample(OBJECTS, 2)
-        words = dict(A=first, B=second, S=s, place=rng.choice(PLACES), object=object, other=other)
+        object, other = rng.sample(objects, 2)
+        words = dict(A=first, B=second, S=s, IO=io, place=rng.choice(places), object=object, other=other)
         texts.append(template.format_map(words))
         rows.append((single_token(tokenizer, io), single_token(tokenizer, s), templates.index(template)))
     encoded = [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
@@ -177,6 +179,20 @@ def prompts(
     return Prompts(
         tokens, io, s, template, (tokens == io[:, None]).int().argmax(dim=1), where.argmax(dim=1), S2
     )
+
+
+def one_token_each(tokenizer, words: Sequence[str]) -> list[str]:
+    """Those of the words that are one token after a space."""
+    encoded = tokenizer([f" {word}" for word in words], add_special_tokens=False).input_ids
+    return [word for word, ids in zip(words, encoded) if len(ids) == 1]
+
+
+def alike(tokenizer, templates: Sequence[str] = TEMPLATES) -> list[str]:
+    """The largest group of templates that are of one length in the tokenizer's tokens."""
+    words = dict(A="Mary", B="John", S="John", place="house", object="book", other="key")
+    lengths = [len(tokenizer(template.format_map(words)).input_ids) for template in templates]
+    most = max(lengths, key=lengths.count)
+    return [template for template, length in zip(templates, lengths) if length == most]
 
 
 def single_token(tokenizer, name: str) -> int:
@@ -199,7 +215,7 @@ def corrupted(given: Prompts, kind: str, tokenizer, seed: int = 0) -> Prompts:
     rng, tokens = random.Random(seed), given.tokens.clone()
     rows = torch.arange(len(given))
     if kind in ("abc", "names"):
-        ids = [single_token(tokenizer, name) for name in NAMES]
+        ids = [single_token(tokenizer, name) for name in one_token_each(tokenizer, NAMES)]
         for row in range(len(given)):
             present = {given.io[row].item(), given.s[row].item()}
             a, b, c = rng.sample([token for token in ids if token not in present], 3)

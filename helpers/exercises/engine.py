@@ -104,7 +104,7 @@ class Trial:
 
     def call(self, *arguments):
         """The answer's output, in single precision. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
-        given = [argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments]
+        given = [copied(argument) for argument in arguments]
         try:
             with model_restored(arguments):
                 output = within_time(TIME_LIMIT, self.answer, *given)
@@ -114,14 +114,11 @@ class Trial:
                     "out of memory", "a matrix too large for memory was formed: keep to thin factors."
                 ) from error
             raise
-        for before, after in zip(arguments, given):
-            if isinstance(before, Tensor) and not (
-                before.shape == after.shape and torch.equal(before, after)
-            ):
-                raise Wrong(
-                    "changed its input",
-                    "your function changed one of its inputs in place; work on a copy: x.clone().",
-                )
+        if not unchanged(arguments, tuple(given)):
+            raise Wrong(
+                "changed its input",
+                "your function changed one of its inputs in place; work on a copy: x.clone(), dict(x), list(x).",
+            )
         if output is None:
             raise Wrong("returned None", "your function returned None: is the return statement missing?")
         return (
@@ -162,6 +159,26 @@ class Trial:
             problem.diagnosis,
             f"{what}: {problem}" if what and problem.diagnosis == "wrong values" else str(problem),
         )
+
+
+def copied(argument):
+    """A copy of a tensor, or of a dictionary, list or tuple of tensors; anything else as it is."""
+    if isinstance(argument, Tensor):
+        return argument.clone()
+    if isinstance(argument, dict):
+        return {key: copied(value) for key, value in argument.items()}
+    return type(argument)(map(copied, argument)) if type(argument) in (list, tuple) else argument
+
+
+def unchanged(before, after) -> bool:
+    """Whether a copy that a function was given still equals the original."""
+    if isinstance(before, Tensor):
+        return isinstance(after, Tensor) and before.shape == after.shape and torch.equal(before, after)
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
+    if type(before) in (list, tuple):
+        return len(before) == len(after) and all(map(unchanged, before, after))
+    return True
 
 
 def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> Wrong | None:

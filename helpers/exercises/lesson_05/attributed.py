@@ -61,6 +61,11 @@ EXERCISE = Exercise(
             lambda gradient, z, other: (gradient * (other - z)).mean(dim=(0, 1, 3)),
         ),
         Mistake(
+            "mean over prompts",
+            "the gradient is of the metric over all prompts: sum over them, too.",
+            lambda gradient, z, other: (gradient * (other - z)).mean(0).sum(dim=(0, 2)),
+        ),
+        Mistake(
             "sizes only",
             "contributions of either sign add up: no absolute values.",
             lambda gradient, z, other: (gradient * (other - z)).abs().sum(dim=(0, 1, 3)),

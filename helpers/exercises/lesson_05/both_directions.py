@@ -58,7 +58,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "noising and denoising exchanged",
-            "clean into corrupted is denoising: it comes first.",
+            "clean (1) into corrupted (0) is denoising: it comes first.",
             rows_exchanged,
         ),
         Mistake(

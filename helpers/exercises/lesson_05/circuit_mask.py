@@ -3,7 +3,7 @@
 import torch
 
 from helpers.ablation import circuit_mask
-from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 
 
 def union_of_positions(heads, positions, shape):
@@ -62,7 +62,9 @@ def equals_by_hand(trial: Trial) -> None:
 
     def as_numbers(function):
         found = function(heads, positions, shape)
-        return found.float() if isinstance(found, torch.Tensor) and found.dtype == torch.bool else found
+        if isinstance(found, torch.Tensor) and found.dtype != torch.bool:
+            raise Wrong("wrong dtype", f"a mask of torch.bool, True where a head is kept; got {found.dtype}.")
+        return found.float() if isinstance(found, torch.Tensor) else found
 
     trial.behaves(as_numbers, expected, "layer head prompt pos")
 

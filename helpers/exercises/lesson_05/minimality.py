@@ -38,8 +38,8 @@ def changed(new):
 
 
 def equals_by_hand(trial: Trial) -> None:
-    """Known scores: a sum, and one in which two heads are each other's backup and one works against the rest."""
-    worth = {(0, 1): 1.0, (1, 2): 0.5, (2, 0): 2.0, (2, 3): 1.25}
+    """Known scores: a sum in which a head works against the rest, and one with heads that are each other's backup."""
+    worth = {(0, 1): 1.0, (1, 2): 0.5, (2, 1): 2.0, (2, 3): -1.25}
 
     def add_up(heads):
         return sum(worth[head] for head in heads) + 0.25
@@ -47,13 +47,13 @@ def equals_by_hand(trial: Trial) -> None:
     def with_backup(heads):
         return (
             3.0 * ((0, 1) in heads or (1, 2) in heads)
-            - 0.5 * ((2, 0) in heads)
+            - 0.5 * ((2, 1) in heads)
             + ((2, 3) in heads) * len(heads)
         )
 
     circuit = list(worth)
     cases = {
-        "a score that adds up": (add_up, 5.0, [0.2, 0.1, 0.4, 0.25]),
+        "a score that adds up": (add_up, 5.0, [0.2, 0.1, 0.4, -0.25]),
         "a score with a backup": (with_backup, 8.0, [1 / 8, 1 / 8, 0.5 / 8, 4 / 8]),
     }
     for name, (score, whole, expected) in cases.items():
@@ -81,6 +81,11 @@ EXERCISE = Exercise(
             "each head alone",
             "a head may need others, or be one of two that do the same: take it out of the circuit.",
             head_alone,
+        ),
+        Mistake(
+            "each head alone, with nothing",
+            "take each head out of the circuit instead of leaving it alone in the model.",
+            lambda score, circuit, whole: torch.tensor([score([head]) / whole for head in circuit]),
         ),
         Mistake("built up one by one", "take out one head at a time, and put it back.", built_up),
         Mistake("taken down one by one", "take out one head at a time, and put it back.", taken_down),

@@ -32,8 +32,8 @@ def own_and_other_exchanged(own, other, part):
 ASKED = {"q": "q", "k": "k", "v": "v", "pattern": "qk"}
 
 
-def z_of(q, k, v, scaled=True, masked=True, dim=-1):
-    scores = q @ k.T / (q.shape[-1] ** 0.5 if scaled else 1)
+def z_of(q, k, v, power=-0.5, masked=True, dim=-1):
+    scores = q @ k.T * q.shape[-1] ** power
     future = torch.ones_like(scores, dtype=torch.bool).triu(1)
     return (scores.masked_fill(future, -1e30) if masked else scores).softmax(dim) @ v
 
@@ -93,7 +93,12 @@ EXERCISE = Exercise(
             swapping(ASKED | {"pattern": "k"}),
         ),
         Mistake("future not masked", "a query sees no later key.", swapping(ASKED, masked=False)),
-        Mistake("scale missing", "scores are divided by √d_head.", swapping(ASKED, scaled=False)),
+        Mistake("scale missing", "scores are divided by √d_head.", swapping(ASKED, power=0)),
+        Mistake(
+            "divided by d_head",
+            "scores are divided by the square root of d_head.",
+            swapping(ASKED, power=-1),
+        ),
         Mistake(
             "softmax over queries",
             "each query's attention sums to 1 over the keys: dim=-1.",

@@ -130,6 +130,13 @@ EXERCISE = Exercise(
             with_patch(put, read=lambda logits: logits),
         ),
         Mistake(
+            "logits at the patched position",
+            "patch at `position`, read at END: logits[:, -1].",
+            lambda model, into, stream, layer, position: with_patch(
+                put, read=lambda logits: logits[:, position]
+            )(model, into, stream, layer, position),
+        ),
+        Mistake(
             "nothing patched",
             "the logits are those of the run without a patch: does the hook return the changed stream?",
             lambda model, into, stream, layer, position: model(into)[:, -1],

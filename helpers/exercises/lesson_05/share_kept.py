@@ -16,10 +16,10 @@ def of(formula):
 
 
 def equals_by_hand(trial: Trial) -> None:
-    """Oracle: sums by hand; the ends, 0 and 1; more than the whole."""
-    whole = 3 + torch.randn(6, generator=generator(0))
-    nothing = 0.5 * torch.randn(6, generator=generator(1)) + 0.4
-    for seed, add in ((2, 0), (3, 3)):
+    """Oracle: sums by hand; the ends, 0 and 1; more than the whole, less than nothing; numbers of both signs."""
+    whole = 3 + 3 * torch.randn(6, generator=generator(0))
+    nothing = torch.randn(6, generator=generator(1)) + 0.4
+    for seed, add in ((2, 0), (3, 3), (4, -4)):
         circuit = 2 + add + torch.randn(6, generator=generator(seed))
         total = [sum(values.tolist()) for values in (circuit, nothing, whole)]
         expected = torch.tensor((total[0] - total[1]) / (total[2] - total[1]))
@@ -61,8 +61,8 @@ EXERCISE = Exercise(
             of(lambda circuit, nothing, whole: (whole - circuit) / (whole - nothing)),
         ),
         Mistake(
-            "cut off at 1",
-            "a circuit may do better than the model (heads that work against the answer are left out); say so.",
+            "cut off",
+            "a circuit may do better than the model (heads that work against the answer are left out), or worse than nothing: say so.",
             of(lambda circuit, nothing, whole: ((circuit - nothing) / (whole - nothing)).clamp(0, 1)),
         ),
         Mistake(

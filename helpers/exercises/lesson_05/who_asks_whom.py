@@ -3,8 +3,13 @@
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 
 PLACES = ("IO", "S1", "S1+1", "S2", "END")
-# Either name may stand first: IO is not compared with S1 and S1+1
-ORDER = {"IO": 0, "S1": 0, "S1+1": 1, "S2": 2, "END": 3}
+AHEAD = {  # who stands further ahead; IO may stand before S1 or after S1+1
+    "IO": ("S2", "END"),
+    "S1": ("S1+1", "S2", "END"),
+    "S1+1": ("S2", "END"),
+    "S2": ("END",),
+    "END": (),
+}
 WHY = {
     "name mover": "the answer is said at END, and it is the other name: END has to ask IO.",
     "S-inhibition": "END must be told whom not to name. Who has found out that they are a repeat?",
@@ -63,7 +68,7 @@ def every_job(trial: Trial) -> None:
     job = wrong[0]
     asker, asked = found[job]
     score = f"{len(right) - len(wrong)} of {len(right)} stand right. {job}: "
-    if ORDER[asked] > ORDER[asker]:
+    if asked in AHEAD[asker]:
         raise Wrong(
             "asks ahead",
             f"{score}{asker} can not ask {asked}, who stands further ahead: one may only ask those behind.",

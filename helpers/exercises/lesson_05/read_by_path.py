@@ -8,23 +8,23 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def query_by_path(
+def read_by_path(
     stream: Float[Tensor, "prompt d_model"],
     store: Float[Tensor, "prompt d_model"],
     other_store: Float[Tensor, "prompt d_model"],
-    W_Q: Float[Tensor, "d_model d_head"],
-    b_Q: Float[Tensor, " d_head"],
+    W: Float[Tensor, "d_model d_head"],
+    b: Float[Tensor, " d_head"],
 ) -> Float[Tensor, "prompt d_head"]:
-    """The query of a head that reads ``other_store`` where an earlier head left ``store``, all else as it was."""
+    """What a port of a head reads when an earlier head left ``other_store`` instead of ``store``, all else as it was."""
     changed = stream - store + other_store
     read = torch.nn.functional.layer_norm(changed, changed.shape[-1:])
-    return read @ W_Q + b_Q
+    return read @ W + b
 
 
-def added_on_top(stream, store, other_store, W_Q, b_Q):
+def added_on_top(stream, store, other_store, W, b):
     changed = stream + other_store
     read = torch.nn.functional.layer_norm(changed, changed.shape[-1:])
-    return read @ W_Q + b_Q
+    return read @ W + b
 
 
 def norm(x):
@@ -32,7 +32,11 @@ def norm(x):
 
 
 def reading(read):
-    return lambda stream, store, other, W_Q, b_Q: read(stream, store, other) @ W_Q + b_Q
+    return lambda stream, store, other, W, b: read(stream, store, other) @ W + b
+
+
+def centred(x):
+    return x - x.mean(-1, keepdim=True)
 
 
 def scale(x):
@@ -43,13 +47,13 @@ def equals_by_hand(trial: Trial) -> None:
     """Oracle: prompt by prompt, LayerNorm written out."""
     stream, store, other = (torch.randn(4, 6, generator=generator(n)) for n in range(3))
     stream = 2 * stream + store + 1
-    W_Q, b_Q = torch.randn(6, 3, generator=generator(3)), torch.randn(3, generator=generator(4))
+    W, b = torch.randn(6, 3, generator=generator(3)), torch.randn(3, generator=generator(4))
     rows = []
     for n in range(4):
         x = stream[n] + (other[n] - store[n])
         x = x - x.mean()
-        rows.append(W_Q.T @ (x / (x.pow(2).mean() + 1e-5).sqrt()) + b_Q)
-    trial.matches((stream, store, other, W_Q, b_Q), torch.stack(rows), "prompt d_head", 1e-4)
+        rows.append(W.T @ (x / (x.pow(2).mean() + 1e-5).sqrt()) + b)
+    trial.matches((stream, store, other, W, b), torch.stack(rows), "prompt d_head", 1e-4)
 
 
 EXERCISE = Exercise(
@@ -59,9 +63,9 @@ EXERCISE = Exercise(
     difficulty=3,
     hints=(
         "Take the store out of the stream and put the other one in: stream - store + other_store.",
-        "Then what every query does: LayerNorm (torch.nn.functional.layer_norm over the last axis), W_Q, b_Q.",
+        "Then what every port does: LayerNorm (torch.nn.functional.layer_norm over the last axis), W, b.",
     ),
-    reference=query_by_path,
+    reference=read_by_path,
     tests=(equals_by_hand,),
     mistakes=(
         Mistake("the old store left in", "the stream still holds `store`: subtract it.", added_on_top),
@@ -71,18 +75,29 @@ EXERCISE = Exercise(
             reading(lambda x, store, other: x - store + other),
         ),
         Mistake(
-            "LayerNorm of the change",
+            "LayerNorm of the parts",
             "LayerNorm is of the whole stream after the change, not of its parts.",
             reading(lambda x, store, other: norm(x) - norm(store) + norm(other)),
         ),
         Mistake(
+            "LayerNorm before the change",
+            "the stores are parts of the stream as it is before LayerNorm: change it first.",
+            reading(lambda x, store, other: norm(x) - store + other),
+        ),
+        Mistake(
+            "LayerNorm of the change",
+            "LayerNorm is of the whole stream after the change.",
+            reading(lambda x, store, other: norm(x) + norm(other - store)),
+        ),
+        Mistake(
             "the old scale kept",
             "a changed stream has a scale of its own: LayerNorm after the change.",
-            reading(
-                lambda x, store, other: (
-                    (x - store + other - (x - store + other).mean(-1, keepdim=True)) / scale(x)
-                )
-            ),
+            reading(lambda x, store, other: centred(x - store + other) / scale(x)),
+        ),
+        Mistake(
+            "the old mean and scale kept",
+            "a changed stream has a mean and a scale of its own: LayerNorm after the change.",
+            reading(lambda x, store, other: (x - store + other - x.mean(-1, keepdim=True)) / scale(x)),
         ),
         Mistake(
             "only the store read",
@@ -96,13 +111,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "nothing changed",
-            "this is the query as it was.",
+            "this is what the port reads as it is.",
             reading(lambda x, store, other: norm(x)),
         ),
         Mistake(
             "bias left out",
-            "W_Q has a bias: + b_Q.",
-            lambda x, store, other, W_Q, b_Q: norm(x - store + other) @ W_Q,
+            "a port has a bias: + b.",
+            lambda x, store, other, W, b: norm(x - store + other) @ W,
         ),
     ),
 )
