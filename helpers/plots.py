@@ -200,6 +200,27 @@ def line_of_people(
     return figure.update_yaxes(visible=False, range=[-0.2, 1.25])
 
 
+def diagram(places: Sequence[str], questions: dict[str, tuple[int, int]], title: str) -> go.Figure:
+    """People in a line and, for each job, an arrow from the place that asks to the place that is asked."""
+    figure = go.Figure(layout=dict(template=THEME, title=title, width=860, height=420))
+    for number, (job, (asker, asked)) in enumerate(questions.items()):
+        colour, top = PALETTE[number % len(PALETTE)], 0.35 + 0.25 * number
+        path = f"M {asker} 0.1 Q {(asker + asked) / 2} {2 * top} {asked} 0.1"
+        figure.add_shape(type="path", path=path, line=dict(color=colour, width=3))
+        arrow = dict(x=asked, y=0.08, ax=asked + 0.12 * (1 if asker > asked else -1), ay=0.08 + 0.12 * top)
+        figure.add_annotation(
+            **arrow, axref="x", ayref="y", text="", arrowhead=2, arrowwidth=3, arrowcolor=colour
+        )
+        label = dict(text=job, showarrow=False, font=dict(color=colour))
+        figure.add_annotation(x=(asker + asked) / 2, y=top + 0.12, **label)
+    named = [index for index, place in enumerate(places) if place]
+    figure.add_scatter(
+        x=named, y=[0] * len(named), mode="markers", marker=dict(size=22, color=GREY), hoverinfo="skip"
+    )
+    figure.update_xaxes(**labels(places), range=[-0.7, len(places) - 0.3])
+    return figure.update_yaxes(visible=False, range=[-0.2, 1.75])
+
+
 class Live:
     """A figure that is drawn again in the same place while a cell runs, under a progress bar: ``live.show(figure, share)``."""
 

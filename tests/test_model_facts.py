@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.ablation import circuit_mask
 from helpers.heads import induction_score, previous_token_score, repeated_tokens, second_copy_gain
+from helpers.ioi import UNSEEN, copy_scores, corrupted, end_attention, logit_diff, prompts
 from helpers.models import DATA
+from helpers.patching import ablate, faithfulness, head_means
 from helpers.training.card import facts
 from helpers.training.facts import patterns, two_layer_facts
 
@@ -124,3 +127,59 @@ def test_the_phase_change_was_recorded():
         for scores in (previous, induction)
     ]
     assert when[0] < when[1]  # the previous-token head comes first
+
+
+@pytest.fixture(params=SEEDS, scope="module")
+def ioi(request, shipped_model):
+    """Prompts with names that were never told with their event, and the metric on them."""
+    model = shipped_model("ioi-gpt2")
+    given = prompts(model.tokenizer, 128, seed=request.param)
+    return model, given, lambda logits: logit_diff(logits, given.io, given.s)
+
+
+def test_io_above_s_with_names_never_told_with_the_event(ioi):
+    model, given, metric = ioi
+    found = metric(model(given.tokens)[:, -1])
+    assert (found > 0).float().mean() >= 0.97
+    assert found[given.abba].mean() >= 2.5 and found[~given.abba].mean() >= 2.5
+    nobody = corrupted(given, "abc", model.tokenizer)
+    assert abs(metric(model(nobody.tokens)[:, -1]).mean()) < 0.5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_io_above_s_in_sentences_that_are_not_in_the_stories(shipped_model, seed):
+    model = shipped_model("ioi-gpt2")
+    given = prompts(model.tokenizer, 128, seed=seed, templates=UNSEEN)
+    found = logit_diff(model(given.tokens)[:, -1], given.io, given.s)
+    assert (found > 0).float().mean() >= 0.8
+    assert found[given.abba].mean() >= 2.5 and found[~given.abba].mean() >= 2.5
+
+
+def roles(model, given) -> tuple[list, list]:
+    """Name movers, which look at IO and copy, and heads that look from END at S2."""
+    looks, copies = end_attention(model, given), copy_scores(model, given)
+    movers = ((looks[..., 0] >= 0.4) & (copies >= 0.8)).nonzero().tolist()
+    return movers, (looks[..., 2] >= 0.5).nonzero().tolist()
+
+
+def test_name_movers_exist_and_heads_that_move_s_information_are_needed(ioi):
+    model, given, metric = ioi
+    movers, s_heads = roles(model, given)
+    assert movers and s_heads
+    nobody = corrupted(given, "abc", model.tokenizer).tokens
+    left = ablate(model, given.tokens, s_heads, metric, "by template", nobody, given.template)
+    assert left.mean() <= 0.5 * metric(model(given.tokens)[:, -1]).mean()
+
+
+def test_eight_heads_carry_the_circuit(ioi):
+    model, given, metric = ioi
+    circuit = sum(roles(model, given), [])
+    assert len(circuit) <= 8
+    means = head_means(model, corrupted(given, "abc", model.tokenizer).tokens, given.template)
+    shape = (model.cfg.n_layers, model.cfg.n_heads, *given.tokens.shape)
+    keep = circuit_mask(circuit, given.END.expand(len(circuit), -1), shape)
+    assert faithfulness(model, given.tokens, keep, means, metric) >= 0.8
+
+
+def test_the_ioi_model_is_small():
+    assert sum(file.stat().st_size for file in (DATA / "ioi-gpt2").iterdir()) <= 16e6

@@ -7,6 +7,7 @@ from helpers.plots import (
     attention,
     attention_slider,
     bars,
+    diagram,
     grouped_bars,
     heatmap,
     line_of_people,
@@ -77,3 +78,11 @@ def test_scatter_and_grouped_bars_show_the_values():
     assert [list(trace.y) for trace in figure.data] == [[1, 2], [0, 5]]
     assert figure.layout.shapes[0].y0 == 0.5
     assert len({trace.marker.pattern.shape for trace in figure.data}) == 2
+
+
+def test_a_diagram_has_an_arrow_for_each_question():
+    figure = diagram(["A", "B", "", "C"], {"one": (3, 0), "two": (3, 1)}, "title")
+    assert len(figure.layout.shapes) == 2 and list(figure.data[0].x) == [0, 1, 3]
+    arrows = [note for note in figure.layout.annotations if note.showarrow is not False]
+    assert [note.x for note in arrows] == [0, 1]
+    assert [note.text for note in figure.layout.annotations if note.text] == ["one", "two"]

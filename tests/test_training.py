@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from helpers.ioi import EVENTS, HELD_OUT, NAMES
 from helpers.models import DATA
 from helpers.shortformer import ShortformerModel
-from helpers.training import gpt2
+from helpers.training import gpt2, symbolic
 from helpers.training.attn_only import Recipe, batches, initialise, sinusoids
 from helpers.training.corpus import WORDS, encode, read_books, train_tokenizer
 from helpers.training.facts import bigram_correlation
@@ -218,3 +218,14 @@ def test_the_command_makes_a_gpt2_that_boots_from_its_folder(corpus, tmp_path, m
     (data / "ioi-gpt2/model.safetensors").write_bytes(b"damaged")
     with pytest.raises(models.ModelError, match="weights of ioi-gpt2 are damaged"):
         models.load_model("ioi-gpt2")
+
+
+def test_the_smallest_ioi_is_solved_when_a_second_head_joins_and_not_before():
+    together, joining = (
+        list(symbolic.train(symbolic.symbolic_model(), 700, joins, every=350)) for joins in (0, 400)
+    )
+    assert together[-1].accuracy < 0.65 and joining[1].accuracy < 0.65
+    assert joining[-1].accuracy > 0.98
+    tokens, due = symbolic.rows(50, torch.Generator().manual_seed(0))
+    assert ((tokens[:, 1:3] == due[:, None]).sum(1) == 1).all() and (tokens[:, 3] != due).all()
+    assert (tokens[:, 1:3] == tokens[:, 3:4]).any(1).all()
