@@ -221,6 +221,25 @@ def diagram(places: Sequence[str], questions: dict[str, tuple[int, int]], title:
     return figure.update_yaxes(visible=False, range=[-0.2, 1.75])
 
 
+def memory(
+    sizes: Float[Tensor, "token subspace"],
+    tokens: Sequence[str],
+    subspaces: Sequence[str],
+    title: str,
+    accesses: dict[str, tuple[int, int]] | None = None,
+    diverging: bool = False,
+) -> go.Figure:
+    """The residual stream as a memory: a row a token, a column a subspace. ``accesses`` marks cells by name: q, k, v, store."""
+    figure = heatmap(sizes, tokens, subspaces, title, "token", "subspace", diverging=diverging)
+    for number, (name, (row, column)) in enumerate((accesses or {}).items()):
+        figure.add_scatter(
+            x=[column], y=[row], mode="markers+text", text=[name], name=name, textposition="middle right", showlegend=False,
+            marker=dict(symbol="square-open", size=18, line=dict(width=3, color=PALETTE[(number + 1) % len(PALETTE)])),
+            hovertemplate=f"{html.escape(name)}<extra></extra>",
+        )  # fmt: skip
+    return figure
+
+
 class Live:
     """A figure that is drawn again in the same place while a cell runs, under a progress bar: ``live.show(figure, share)``."""
 

@@ -1,0 +1,60 @@
+"""What the line view shows: who asks whom, what comes back, and what everybody thinks after each layer ("people in a line")."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+
+@dataclass(frozen=True)
+class Line:
+    """One text in a model: everything that the line view draws."""
+
+    title: str
+    tokens: list[str]
+    patterns: Float[Tensor, "layer head query key"]
+    thoughts: list[
+        list[tuple[str, float]]
+    ]  # [layer + 1][pos]: likeliest next token so far, and its probability
+    answers: list[
+        list[list[list[str]]]
+    ]  # [layer][head][pos]: the tokens that a head raises most when it attends there
+
+
+@torch.no_grad()
+def read_line(
+    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], title: str = "", hooks: Sequence[tuple] = ()
+) -> Line:
+    """Run one text, under ``hooks`` if there are any, and read attention, logit lens and what each head's OV circuit raises.
+
+    The logit lens after a layer is that layer's stream through the final LayerNorm and the unembedding; an answer is
+    stream W_V W_O W_U of the person who is asked, whose LayerNorm scale changes no order.
+    """
+    if tokens.ndim != 2 or len(tokens) != 1:
+        raise ValueError(f"expected one text, tokens [1, pos], got {list(tokens.shape)}")
+    with model.hooks(fwd_hooks=list(hooks)):
+        _, cache = model.run_with_cache(tokens)
+    layers, words = range(model.cfg.n_layers), [model.tokenizer.decode(token) for token in tokens[0]]
+    before = [cache[f"blocks.{layer}.hook_resid_pre"][0] for layer in layers]
+    streams = (
+        [*before, cache[f"blocks.{layers[-1]}.hook_resid_post"][0]] if layers else [cache["hook_embed"][0]]
+    )
+    thoughts = []
+    for stream in streams:
+        best = (model.ln_final(stream[None])[0] @ model.W_U + model.b_U).softmax(dim=-1).max(dim=-1)
+        thoughts.append(list(zip(map(model.tokenizer.decode, best.indices), best.values.tolist())))
+    answers = [
+        [changed_most(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
+        for stream, *weights in zip(before, model.W_V, model.W_O)
+    ]
+    patterns = torch.stack([cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in layers])
+    return Line(title, words, patterns, thoughts, answers)
+
+
+def changed_most(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:
+    """For each position the two tokens that are raised most and the one that is lowered most."""
+    ids = torch.cat([logits.topk(2).indices, logits.argmin(dim=-1, keepdim=True)], dim=-1)
+    return [[model.tokenizer.decode(token) for token in row] for row in ids]

@@ -1,0 +1,93 @@
+"""The address trace: every head as one line of assembly, what it loads from which soft ``token:subspace`` address and where it stores.
+
+Attention chooses the token of an address, softly; the weights of a port choose the subspace, and how far they do is told by
+composition scores. Both halves are summaries: the token is the one with the most attention, the subspace the one with the
+highest score, and a score says what a port *could* read, whatever the text (lesson 3).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from helpers.composition import composition_scores, port_scores
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one head does for one destination: for each port the subspace it reads most, and its score."""
+
+    layer: int
+    head: int
+    destination: int
+    source: int
+    attention: float
+    ports: dict[str, tuple[str, float]]
+
+    def __str__(self) -> str:
+        """``L1H4  q 12:emb .41   k 5:L0H7 .38   v 5:emb .52   →  store 12:L1H4  (attention 5 = .93)``"""
+        places = {"q": self.destination, "k": self.source, "v": self.source}
+        name = f"L{self.layer}H{self.head}"
+        loads = "   ".join(
+            f"{port} {f'{places[port]}:{subspace}':8} {short(score)}"
+            for port, (subspace, score) in self.ports.items()
+        )
+        attention = f"attention {self.source} = {short(self.attention)}"
+        return f"{name:6}{loads}   →  store {self.destination}:{name}  ({attention})"
+
+
+def short(share: float) -> str:
+    return f"{share:.2f}".removeprefix("0")
+
+
+@torch.no_grad()
+def subspace_scores(model: TransformerBridge) -> list[tuple[list[str], Float[Tensor, "port writer head"]]]:
+    """For every layer: the names of the subspaces written before it, and their scores with the q, k and v ports of its heads.
+
+    ``emb``, ``pos``, every earlier head as ``L0H7``, and every earlier MLP as ``M0`` where there are some.
+    """
+    cfg = model.cfg
+    pairs = torch.stack([composition_scores(model, port) for port in "QKV"])  # [port layer head layer head]
+    sources = {"emb": model.W_E, "pos": model.W_pos}
+    if not cfg.attn_only:
+        sources |= {f"M{layer}": model.W_out[layer] for layer in range(cfg.n_layers)}
+    sources = {name: torch.linalg.qr(W).R for name, W in sources.items()}
+    tables = []
+    for layer in range(cfg.n_layers):
+        weights = (model.W_Q[layer], model.W_K[layer], model.W_V[layer], model.W_O[layer])
+        names = [name for name in sources if not name.startswith("M") or int(name[1:]) < layer]
+        scores = [port_scores(sources[name], *weights) for name in names]  # each [port head]
+        if cfg.attn_only:  # shortformer: positions never reach V
+            scores[1][2] = 0
+        for writer in range(layer):
+            names += [f"L{writer}H{head}" for head in range(cfg.n_heads)]
+            scores += list(pairs[:, writer, :, layer].unbind(1))
+        tables.append((names, torch.stack(scores, dim=1)))
+    return tables
+
+
+@torch.no_grad()
+def address_trace(
+    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], destination: int = -1
+) -> list[Access]:
+    """One ``Access`` a head, for one destination token of one text."""
+    length = tokens.shape[1]
+    if not -length <= destination < length:
+        raise ValueError(
+            f"expected a destination among the {length} tokens, 0 to {length - 1}, got {destination}"
+        )
+    _, cache = model.run_with_cache(tokens[:1])
+    trace = []
+    for layer, (names, scores) in enumerate(subspace_scores(model)):
+        rows = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]
+        for head, row in enumerate(rows):
+            best = scores[:, :, head].max(dim=1)
+            ports = {
+                port: (names[i], score)
+                for port, i, score in zip("qkv", best.indices.tolist(), best.values.tolist())
+            }
+            source = row.argmax().item()
+            trace.append(Access(layer, head, destination % length, source, row[source].item(), ports))
+    return trace

@@ -1,0 +1,206 @@
+"""Pictures you can walk into: attention and line views, as HTML that needs no network.
+
+Attention views are circuitsvis's, drawn by the bundle that its own package ships: the first view of a notebook carries it,
+later ones hold their data only (on Colab, where every output is a page of its own, each carries it). Every view has a static
+picture inside, for print, GitHub and notebooks that are not trusted. Tokens are shown as they are and never run.
+"""
+
+import base64
+import functools
+import gzip
+import html
+import json
+import struct
+import sys
+import uuid
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import circuitsvis
+from IPython.display import HTML
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.line import Line
+from helpers.plots import BLUE, GREY, ORANGE
+
+BUNDLE = Path(circuitsvis.__file__).parent / "dist/cdn/iife.js"
+LINE = (Path(__file__).parent / "line.js").read_text()
+_sent = False  # whether this kernel has put the bundle into an output
+
+
+@functools.cache
+def loader() -> str:
+    """A script that unpacks the bundle into the page, once a page."""
+    packed = base64.b64encode(gzip.compress(BUNDLE.read_bytes(), 9, mtime=0)).decode()
+    return (
+        "<script>(() => { if (window.circuitsViews) return; window.circuitsViews = (async () => {"
+        f"const bytes = Uint8Array.from(atob('{packed}'), c => c.charCodeAt(0));"
+        "const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));"
+        "const script = document.createElement('script'); script.textContent = await new Response(stream).text();"
+        "document.head.append(script); document.dispatchEvent(new Event('circuits-views')); })() })()</script>"
+    )
+
+
+def safe_json(data) -> str:
+    """JSON that can stand inside a script element: no character that HTML could read."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def rounded(values: Tensor) -> list:
+    """Nested lists of numbers with three decimals, whole ones as integers."""
+    text = json.dumps(values.detach().double().cpu().tolist())
+    return json.loads(text, parse_float=lambda digits: round(float(digits), 3) or 0)
+
+
+def view(element: str, static: str, **data) -> HTML:
+    """A circuitsvis element with ``static`` as the picture that stands there until, or unless, it is drawn."""
+    global _sent
+    alone = "google.colab" in sys.modules
+    bundle = loader() if alone or not _sent else ""
+    _sent = True
+    id = f"view-{uuid.uuid4().hex[:12]}"
+    draw = (
+        f"(() => {{ const draw = () => document.getElementById('{id}') && "
+        f"CircuitsVis.render('{id}', CircuitsVis.{element}, {safe_json(data)});"
+        "if (window.CircuitsVis) draw(); else document.addEventListener('circuits-views', draw, {once: true}) })()"
+    )
+    return HTML(
+        f'{bundle}<div id="{id}" class="tex2jax_ignore mathjax_ignore" style="margin: 15px 0">{static}</div><script>{draw}</script>'
+    )
+
+
+def picture(pattern: Float[Tensor, "query key"], name: str, size: int = 96) -> str:
+    """A pattern as a small picture, white at 0 and blue at 1."""
+    blue = [int(BLUE[i : i + 2], 16) for i in (1, 3, 5)]
+    shades = pattern.detach().cpu().clamp(0, 1).tolist()
+    rows = b"".join(
+        b"\0" + bytes(round(255 + (colour - 255) * value) for value in row for colour in blue)
+        for row in shades
+    )
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", len(shades[0]), len(shades), 8, 2, 0, 0, 0)
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows, 9))
+        + chunk(b"IEND", b"")
+    )
+    return (
+        f'<figure style="display: inline-block; margin: 4px"><img alt="attention of {html.escape(name)}" width="{size}" height="{size}" '
+        f'style="image-rendering: pixelated" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        f"<figcaption>{html.escape(name)}</figcaption></figure>"
+    )
+
+
+def attention_heads(
+    patterns: Float[Tensor, "head query key"], tokens: Sequence[str], names: Sequence[str] | None = None
+) -> HTML:
+    """All heads small, the chosen one large; hover over a token to see whom it asks."""
+    names = list(names or [f"head {i}" for i in range(len(patterns))])
+    checked(patterns, tokens, len(names))
+    static = "".join(picture(pattern, name) for pattern, name in zip(patterns, names))
+    return view(
+        "AttentionHeads",
+        static,
+        attention=rounded(patterns),
+        tokens=list(tokens),
+        attentionHeadNames=names,
+        minValue=0,
+        maxValue=1,
+    )
+
+
+def attention_pattern(
+    pattern: Float[Tensor, "query key"], tokens: Sequence[str], name: str = "one head"
+) -> HTML:
+    """One attention pattern."""
+    checked(pattern[None], tokens, 1)
+    return view(
+        "AttentionPattern",
+        picture(pattern, name, 240),
+        attention=rounded(pattern),
+        tokens=list(tokens),
+        minValue=0,
+        maxValue=1,
+    )
+
+
+def colored_tokens(tokens: Sequence[str], values: Float[Tensor, " pos"]) -> HTML:
+    """A text whose tokens are coloured by a value: blue above 0, orange below."""
+    if len(values) != len(tokens):
+        raise ValueError(f"expected one value a token, got {len(values)} values and {len(tokens)} tokens")
+    largest = max(values.abs().max().item(), 1e-9)
+    spans = [
+        f'<span title="{value:.3f}" style="background: {BLUE if value >= 0 else ORANGE}{round(200 * abs(value) / largest):02x}">'
+        f"{html.escape(token)}</span>"
+        for token, value in zip(tokens, values.tolist())
+    ]
+    shown = [html.escape(token) for token in tokens]  # this element sets HTML, not text
+    colours = dict(negativeColor=ORANGE, positiveColor=BLUE)
+    return view("ColoredTokens", "".join(spans), tokens=shown, values=rounded(values), **colours)
+
+
+def checked(patterns: Tensor, tokens: Sequence[str], names: int) -> None:
+    """Refuse patterns that do not fit the tokens or names."""
+    if tuple(patterns.shape) != (names, len(tokens), len(tokens)):
+        raise ValueError(
+            f"expected patterns [head query key] = {[names, len(tokens), len(tokens)]}, got {list(patterns.shape)}"
+        )
+
+
+def line(*lines: Line, layer: int = -1, head: int = 0, asker: int | None = None) -> HTML:
+    """People in a line: choose a layer, a head and who asks; two lines show what differs. Arrow keys walk.
+
+    Each person's box is what they think comes next after that layer. ``layer=-1`` is before the first one.
+    """
+    asker = len(lines[0].tokens) - 1 if asker is None else asker
+    for one in lines:
+        if one.patterns.shape != lines[0].patterns.shape:
+            raise ValueError(
+                f"expected lines of one shape, got {[list(other.patterns.shape) for other in lines]}: "
+                "compare texts of equal length in one model."
+            )
+    id = f"line-{uuid.uuid4().hex[:12]}"
+    data = dict(layer=layer, head=head, asker=asker, lines=[line_data(one) for one in lines])
+    script = LINE.replace("(ROOT, DATA)", f"(document.getElementById('{id}'), {safe_json(data)})")
+    static = "".join(still(one, layer, head, asker) for one in lines)
+    return HTML(
+        f'<div id="{id}" class="tex2jax_ignore mathjax_ignore" role="group" aria-label="people in a line">{static}</div>'
+        f"<script>{script}</script>"
+    )
+
+
+def line_data(one: Line) -> dict:
+    patterns = one.patterns.tril()
+    rows = [
+        [[[round(w, 3) for w in row[: i + 1]] for i, row in enumerate(head)] for head in layer]
+        for layer in patterns.tolist()
+    ]
+    thoughts = [[[token, round(p, 3)] for token, p in layer] for layer in one.thoughts]
+    return dict(title=one.title, tokens=one.tokens, patterns=rows, thoughts=thoughts, answers=one.answers)
+
+
+def still(one: Line, layer: int, head: int, asker: int) -> str:
+    """The line as a table: who is asked how much, and what everybody thinks. What stands there without scripts."""
+    weights = one.patterns[layer, head, asker].tolist() if layer >= 0 else [0.0] * len(one.tokens)
+    rows = [
+        [html.escape(token) for token in one.tokens],
+        [f"{weight:.2f}" if weight >= 0.02 else "" for weight in weights],
+        [html.escape(thought) for thought, _ in one.thoughts[layer + 1]],
+    ]
+    names = ["", f"asked by {asker} in {layer}.{head}" if layer >= 0 else "", "thinks of"]
+    body = "".join(
+        f'<tr><th style="text-align: left">{name}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in row)
+        + "</tr>"
+        for name, row in zip(names, rows)
+    )
+    return f'<table style="color: {GREY}"><caption>{html.escape(one.title)}</caption>{body}</table>'
