@@ -208,26 +208,29 @@ def single_token(tokenizer, name: str) -> int:
 def corrupted(given: Prompts, kind: str, tokenizer, seed: int = 0) -> Prompts:
     """The same prompts with other names in them. ``io`` and ``s`` stay: they are what the answer is measured by.
 
-    "abc": three names that are all different and new, so that nothing says who is due. "s2": the second subject is the other
-    name, so that the other answer is right. "order": the two names of the opening exchanged (ABBA ↔ BABA), so that position
-    and name point in different ways. "names": two new names in the same order, so that only position tells.
+    "abc": three different new names, so that nothing says who is due. "names": two new names in the same order, so that only
+    position tells. "order": the two names of the opening exchanged (ABBA ↔ BABA), so that position and name point in different
+    ways. "s2": the name of IO acts, so that the other answer is right. "third": a new name acts, and nobody is repeated.
     """
     rng, tokens = random.Random(seed), given.tokens.clone()
     rows = torch.arange(len(given))
-    if kind in ("abc", "names"):
+    if kind in ("abc", "names", "third"):
         ids = [single_token(tokenizer, name) for name in one_token_each(tokenizer, NAMES)]
         for row in range(len(given)):
             present = {given.io[row].item(), given.s[row].item()}
             a, b, c = rng.sample([token for token in ids if token not in present], 3)
-            tokens[row, given.IO[row]], tokens[row, given.S1[row]] = a, b
-            tokens[row, given.S2[row]] = c if kind == "abc" else b
+            if kind != "third":
+                tokens[row, given.IO[row]], tokens[row, given.S1[row]] = a, b
+            tokens[row, given.S2[row]] = b if kind == "names" else c
     elif kind == "s2":
-        tokens[rows, given.S2] = given.io
+        tokens[rows, given.S2] = tokens[rows, given.IO]
     elif kind == "order":
-        tokens[rows, given.IO], tokens[rows, given.S1] = given.s, given.io
+        tokens[rows, given.IO], tokens[rows, given.S1] = (
+            given.tokens[rows, where] for where in (given.S1, given.IO)
+        )
         return replace(given, tokens=tokens, IO=given.S1, S1=given.IO)
     else:
-        raise ValueError(f'expected a kind "abc", "s2", "order" or "names", got {kind!r}')
+        raise ValueError(f'expected a kind "abc", "names", "order", "s2" or "third", got {kind!r}')
     return replace(given, tokens=tokens)
 
 

@@ -158,7 +158,7 @@ def grouped_bars(
     """Bars side by side, one group a name, told apart by hatching as well as colour; ``level`` is drawn as a dashed line."""
     figure = go.Figure(layout=dict(template=THEME, title=title, width=760, height=360, barmode="group"))
     for number, (label, values) in enumerate(series.items()):
-        pattern = dict(shape=("", "/", ".", "x", "-", "|", "+")[number % 7])
+        pattern = dict(shape=("", "-", "|", ".", "x", "+", "/")[number % 7])
         colour = PALETTE[number % len(PALETTE)]
         figure.add_bar(
             y=values.detach().cpu().tolist(), name=label, marker=dict(color=colour, pattern=pattern)

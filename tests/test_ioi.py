@@ -69,12 +69,23 @@ def test_corruptions():
     assert torch.equal(order.abba, ~GIVEN.abba)
     names = corrupted(GIVEN, "names", TOKENIZER)
     assert torch.equal(at(names, "S1"), at(names, "S2")) and not (at(names, "S1") == GIVEN.s).any()
-    for changed in (abc, s2, order, names):
+    third = corrupted(GIVEN, "third", TOKENIZER)
+    assert torch.equal(at(third, "S1"), GIVEN.s) and not (at(third, "S2") == GIVEN.s).any()
+    for changed in (abc, s2, order, names, third):
         moved = (changed.tokens != GIVEN.tokens).sum(1)
         assert moved.min() >= 1 and moved.max() <= 3
         assert torch.equal(changed.io, GIVEN.io) and torch.equal(changed.s, GIVEN.s)
     with pytest.raises(ValueError, match='expected a kind "abc"'):
         corrupted(GIVEN, "abd", TOKENIZER)
+
+
+def test_corruptions_can_follow_each_other():
+    names = corrupted(GIVEN, "names", TOKENIZER)
+    both = corrupted(names, "order", TOKENIZER)
+    assert torch.equal(at(both, "IO"), at(names, "IO")) and torch.equal(at(both, "S1"), at(names, "S1"))
+    assert torch.equal(at(both, "S2"), at(both, "S1")) and torch.equal(both.IO, GIVEN.S1)
+    turned = corrupted(corrupted(GIVEN, "order", TOKENIZER), "s2", TOKENIZER)
+    assert torch.equal(at(turned, "S2"), at(turned, "IO")) and torch.equal(turned.IO, GIVEN.S1)
 
 
 def test_logit_diff_and_seeds():

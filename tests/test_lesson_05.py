@@ -116,6 +116,9 @@ def attribution(stores, scale, direction, divide=torch.divide, reduce=lambda fou
 
 
 DIRECT = {
+    "means of everything before the product": lambda stores, scale, direction: (
+        torch.einsum("lhd,d->lh", stores.mean(2), direction.mean(0)) / scale.mean()
+    ),
     "means before the product": [
         lambda x, scale, d: (x / scale[:, None]).mean(2) @ d.mean(0),
         lambda x, scale, d: (x / scale[:, None] @ d.T).mean((2, 3)),
@@ -136,7 +139,6 @@ DIRECT = {
         lambda x, scale, d: attribution(x, scale**2, d),
         lambda x, scale, d: attribution(x, scale.sqrt(), d),
         lambda x, scale, d: attribution(x, scale, d, reduce=lambda found: found.abs().mean(2)),
-        lambda x, scale, d: x.mean(2) @ d.mean(0) / scale.mean(),
         lambda x, scale, d: attribution(x, scale, d[:1]),
         lambda x, scale, d: attribution(x, scale[0], d),
     ],
@@ -168,6 +170,9 @@ def copied(stream, tokens, W_V, W_O, W_U, k):
 
 
 COPY = {
+    "LayerNorm applied": lambda x, tokens, V, O, U, k: torch.tensor(
+        hits(would_say((x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True), V, O, U), tokens, k)
+    ).mean(),
     "the stream unembedded as it is": lambda x, tokens, V, O, U, k: torch.tensor(
         hits(x @ U, tokens, k)
     ).mean(),
@@ -358,7 +363,7 @@ HEAD = {
     ],
 }
 
-# 5.7 ------------------------------------------------------------------------------------------------------------------
+# 5.8 ------------------------------------------------------------------------------------------------------------------
 
 
 def hidden(scores):
@@ -442,7 +447,7 @@ PART = {
     ],
 }
 
-# 5.8 ------------------------------------------------------------------------------------------------------------------
+# 5.7 ------------------------------------------------------------------------------------------------------------------
 
 
 def moves(*rows):
@@ -875,6 +880,7 @@ def estimate(g, change, out="h"):
 
 
 ATTRIBUTED = {
+    "size of the estimate": lambda g, z, other: estimate(g, other - z).abs(),
     "mean over prompts": lambda g, z, other: estimate(g, other - z, "bh").mean(0),
     "value instead of change": lambda g, z, other: estimate(g, other),
     "own value instead of change": lambda g, z, other: estimate(g, z),
@@ -892,7 +898,6 @@ ATTRIBUTED = {
     "z instead of a gradient": lambda g, z, other: estimate(torch.ones_like(g), other - z),
     "wrong values": [
         lambda g, z, other: estimate(g, other - z, "ph").mean(0),
-        lambda g, z, other: estimate(g, other - z).abs(),
         lambda g, z, other: estimate(g, torch.ones_like(z)),
         lambda g, z, other: estimate(g, other + z),
         lambda g, z, other: estimate(g, (other - z) ** 2),
@@ -915,8 +920,8 @@ ATTRIBUTED = {
 }
 
 ANSWERS = {
-    "5.1": PLAN, "5.2": DIFF, "5.3": DIRECT, "5.4": COPY, "5.5": STREAM, "5.6": HEAD, "5.7": PART,
-    "5.8": BOTH, "5.9": PATH, "5.10": SIGNALS, "5.11": TEMPLATE, "5.12": FAITHFUL, "5.13": MASK,
+    "5.1": PLAN, "5.2": DIFF, "5.3": DIRECT, "5.4": COPY, "5.5": STREAM, "5.6": HEAD, "5.8": PART,
+    "5.7": BOTH, "5.9": PATH, "5.10": SIGNALS, "5.11": TEMPLATE, "5.12": FAITHFUL, "5.13": MASK,
     "5.14": MINIMAL, "5.15": ATTRIBUTED,
 }  # fmt: skip
 CASES = cases(ANSWERS)
@@ -972,8 +977,8 @@ RIGHT = {
         patched(lambda own, other, p: torch.where(torch.arange(own.shape[1])[:, None] == p, other, own)),
     ],
     "5.6": [patched(put(of_head), Z), by_name],
-    "5.7": [swap(), attention_of_chosen],
-    "5.8": moves(DENOISE, NOISE),
+    "5.8": [swap(), attention_of_chosen],
+    "5.7": moves(DENOISE, NOISE),
     "5.9": query_of(lambda x, old, new: normed(x + new - old)),
     "5.10": [fitted, lambda d, p, t: torch.linalg.pinv(torch.stack([p, t], 1)) @ d],
     "5.11": [template_means, lambda z, groups: written_into_z(z.clone(), groups)],

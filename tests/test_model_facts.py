@@ -151,7 +151,7 @@ def test_io_above_s_in_sentences_that_are_not_in_the_stories(shipped_model, seed
     model = shipped_model("ioi-gpt2")
     given = prompts(model.tokenizer, 128, seed=seed, templates=UNSEEN)
     found = logit_diff(model(given.tokens)[:, -1], given.io, given.s)
-    assert (found > 0).float().mean() >= 0.8
+    assert (found > 0).float().mean() >= 0.85
     assert found[given.abba].mean() >= 2.5 and found[~given.abba].mean() >= 2.5
 
 
@@ -173,8 +173,10 @@ def test_name_movers_exist_and_heads_that_move_s_information_are_needed(ioi):
 
 def test_eight_heads_carry_the_circuit(ioi):
     model, given, metric = ioi
-    circuit = sum(roles(model, given), [])
-    assert len(circuit) <= 8
+    _, s_heads = roles(model, given)
+    moving = end_attention(model, given)[..., 0] * copy_scores(model, given)
+    best = moving.flatten().topk(8 - len(s_heads)).indices.tolist()
+    circuit = [*s_heads, *(divmod(head, model.cfg.n_heads) for head in best)]
     means = head_means(model, corrupted(given, "abc", model.tokenizer).tokens, given.template)
     shape = (model.cfg.n_layers, model.cfg.n_heads, *given.tokens.shape)
     keep = circuit_mask(circuit, given.END.expand(len(circuit), -1), shape)

@@ -37,6 +37,23 @@ REPEATED = (
     "{B} looked at {A}, and everybody else looked at {A}.",
     "{A} had won, and {B} shook hands with {A}.",
 )
+VERBS = dict(  # an action is one of helpers.ioi.ACTIONS, or put together from these
+    to="gave handed sent brought passed offered sold lent showed returned carried promised pushed rolled pulled took".split(),
+    for_="bought made found built chose saved fetched cut held mended painted cooked kept".split(),
+    from_="took got bought hid stole received borrowed".split(),
+    alone="smiled at;waved to;listened to;bowed to;talked with;fought with;walked with;danced with;sat with;waited for;looked for;cared for;"
+    "cried for;ran after;walked after;shouted at;laughed at;sang to;called to;went back to;came closer to;stayed with;agreed with;"
+    "sat behind;hid from;wrote to;thought of;asked about;knocked at the door of;paid for;was afraid of;was kind to;was angry with;"
+    "had nothing to say to;fell in love with;spent the day with;made friends with;shared a meal with;kept a secret from".split(
+        ";"
+    ),
+)
+ADVERBS = "quickly slowly quietly suddenly gladly soon often again secretly".split()
+ADJECTIVES = "new red small heavy strange pretty broken golden empty white cold best last other big".split()
+STAYED = (
+    "stayed slept rested hid sang danced ate stopped arrived appeared sat lay talked waited walked".split()
+)
+WHERE = "at in near behind outside inside by beside".split()
 TRADES = "baker sailor teacher doctor farmer soldier cook painter gardener hunter singer miller".split()
 CLAUSES = ("When {event}, {action}.", "While {event}, {action}.", "After {event}, {action}.", "As soon as {event}, {action}.",
            "Because {event}, {action}.", "{event}, and {action}.", "{event}. Then {action}.", "{event}. After a while {action}.",
@@ -110,11 +127,34 @@ def capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
 
 
+def some_event(rng: random.Random) -> str:
+    """What two people did at a place."""
+    return f"{{A}} and {{B}} {rng.choice(STAYED)} {rng.choice(WHERE)} the {{place}}"
+
+
+def some_action(rng: random.Random) -> str:
+    """What A did that concerns B."""
+    kind = rng.choice(list(VERBS))
+    words = [rng.choice(VERBS[kind])]
+    if rng.random() < 0.3:
+        words.insert(0, rng.choice(ADVERBS))
+    if kind != "alone":
+        thing = [rng.choice(["the", "a"]), rng.choice(ADJECTIVES), "{object}"]
+        words += [*(thing if rng.random() < 0.5 else thing[::2]), kind.rstrip("_")]
+    return " ".join([*words, "{B}"])
+
+
+def told(rng: random.Random) -> str:
+    """One of the lesson's actions, or another."""
+    return rng.choice(ACTIONS) if rng.random() < 0.6 else some_action(rng)
+
+
 def scene(rng: random.Random, first: bool) -> list[str]:
     """The sentences of one scene. ``first`` keeps a name from being the first word of the text."""
     number = rng.randrange(len(EVENTS))
     free = [name for index, name in enumerate(NAMES) if (index + number) % HELD_OUT]
-    words, event = Scene(rng.sample(free, 4), rng), EVENTS[number]
+    words = Scene(rng.sample(free, 4), rng)
+    event = EVENTS[number] if rng.random() < 0.6 else some_event(rng)
     kinds = {"name": 25, "order": 20, "trade": 15, "pronoun": 10, "owner": 10, "repeated": 10, "three": 10}
     kind = rng.choices(list(kinds), kinds.values())[0]
     if kind == "owner":
@@ -145,9 +185,7 @@ def scene(rng: random.Random, first: bool) -> list[str]:
         "trade": "the {trade}",
         "pronoun": "she" if words["A"] in WOMEN else "he",
     }.get(kind, "{A}")
-    action = words.say(
-        rng.choice(REPEATED).rstrip(".") if kind == "repeated" else f"{actor} {rng.choice(ACTIONS)}"
-    )
+    action = words.say(rng.choice(REPEATED).rstrip(".") if kind == "repeated" else f"{actor} {told(rng)}")
     clause = rng.choice(CLAUSES)
     if clause.startswith("{event}") and (first or rng.random() < 0.4):
         event = f"{words.say(rng.choice(rng.choice((TIMES, OPENINGS))))} {event}"
@@ -158,7 +196,7 @@ def scene(rng: random.Random, first: bool) -> list[str]:
     if rng.random() < 0.35:
         if rng.random() < 0.5:
             words["A"], words["B"] = words["B"], words["A"]
-        sentences.append(words.say(f"{{A}} {rng.choice(ACTIONS)}."))
+        sentences.append(words.say(f"{{A}} {told(rng)}."))
     return sentences
 
 

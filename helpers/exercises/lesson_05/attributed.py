@@ -71,6 +71,11 @@ EXERCISE = Exercise(
             lambda gradient, z, other: (gradient * (other - z)).abs().sum(dim=(0, 1, 3)),
         ),
         Mistake(
+            "size of the estimate",
+            "the sign tells whether the head helps or hinders: no absolute value.",
+            lambda gradient, z, other: attributed(gradient, z, other).abs(),
+        ),
+        Mistake(
             "one number a position and head",
             "sum over everything but the head.",
             lambda gradient, z, other: (gradient * (other - z)).sum(dim=(0, 3)),

@@ -1,4 +1,4 @@
-"""Exercise 5.8: denoising, noising, and gates."""
+"""Exercise 5.7: denoising, noising, and gates."""
 
 from collections.abc import Callable
 
@@ -45,7 +45,7 @@ def equals_truth_tables(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.8",
+    id="5.7",
     title="both directions",
     minutes=5,
     difficulty=1,

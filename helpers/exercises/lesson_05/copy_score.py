@@ -80,6 +80,15 @@ EXERCISE = Exercise(
             share(through, lambda hits: hits.float().sum()),
         ),
         Mistake(
+            "LayerNorm applied",
+            "use the stream as it is given: in the model LayerNorm only scales a row, here it would also centre it.",
+            share(
+                lambda stream, W_V, W_O, W_U: through(
+                    torch.nn.functional.layer_norm(stream, stream.shape[-1:]), W_V, W_O, W_U
+                )
+            ),
+        ),
+        Mistake(
             "another row's token",
             "compare row n with tokens[n]: a column, tokens[:, None].",
             lambda stream, tokens, W_V, W_O, W_U, k: (

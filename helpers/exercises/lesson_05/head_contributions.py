@@ -46,6 +46,11 @@ EXERCISE = Exercise(
             means_first,
         ),
         Mistake(
+            "means of everything before the product",
+            "every prompt has its own direction and scale: multiply prompt by prompt, then take the mean.",
+            lambda stores, scale, direction: stores.mean(2) @ direction.mean(0) / scale.mean(),
+        ),
+        Mistake(
             "without the scale",
             "the final LayerNorm divides the stream, and so every store in it, by the prompt's scale.",
             lambda stores, scale, direction: product(stores, scale, direction).mean(-1),

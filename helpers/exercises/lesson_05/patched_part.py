@@ -1,4 +1,4 @@
-"""Exercise 5.7: to swap the question, who answers, or the answer."""
+"""Exercise 5.8: to swap the question, who answers, or the answer."""
 
 import torch
 from jaxtyping import Float
@@ -66,7 +66,7 @@ def equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.7",
+    id="5.8",
     title="swap the question, who answers, or the answer",
     minutes=8,
     difficulty=3,

@@ -9,12 +9,12 @@ from helpers.exercises.inputs import generator
 
 
 def read_by_path(
-    stream: Float[Tensor, "prompt d_model"],
-    store: Float[Tensor, "prompt d_model"],
-    other_store: Float[Tensor, "prompt d_model"],
+    stream: Float[Tensor, "row d_model"],
+    store: Float[Tensor, "row d_model"],
+    other_store: Float[Tensor, "row d_model"],
     W: Float[Tensor, "d_model d_head"],
     b: Float[Tensor, " d_head"],
-) -> Float[Tensor, "prompt d_head"]:
+) -> Float[Tensor, "row d_head"]:
     """What a port of a head reads when an earlier head left ``other_store`` instead of ``store``, all else as it was."""
     changed = stream - store + other_store
     read = torch.nn.functional.layer_norm(changed, changed.shape[-1:])
@@ -53,7 +53,7 @@ def equals_by_hand(trial: Trial) -> None:
         x = stream[n] + (other[n] - store[n])
         x = x - x.mean()
         rows.append(W.T @ (x / (x.pow(2).mean() + 1e-5).sqrt()) + b)
-    trial.matches((stream, store, other, W, b), torch.stack(rows), "prompt d_head", 1e-4)
+    trial.matches((stream, store, other, W, b), torch.stack(rows), "row d_head", 1e-4)
 
 
 EXERCISE = Exercise(

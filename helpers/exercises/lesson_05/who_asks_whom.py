@@ -12,9 +12,9 @@ AHEAD = {  # who stands further ahead; IO may stand before S1 or after S1+1
 }
 WHY = {
     "name mover": "the answer is said at END, and it is the other name: END has to ask IO.",
-    "S-inhibition": "END must be told whom not to name. Who has found out that they are a repeat?",
+    "S-inhibition": "END must be told whom not to name, by somebody who has found out that they are a repeat.",
     "duplicate token": "the second of two equals asks the first: the first can not know yet that it will be repeated.",
-    "previous token": "it asks whoever stands right before it. For induction it must stand where S1 is that neighbour.",
+    "previous token": "it asks whoever stands right before it. For induction it must stand where S1 is the one right before.",
     "induction": 'it asks "who stands behind somebody like me?": the neighbour after the earlier copy.',
 }
 
