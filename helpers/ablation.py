@@ -141,7 +141,7 @@ def ablate(
 
 
 def circuit_mask(
-    heads: Sequence[Head], positions: Int[Tensor, "head prompt"], shape: tuple[int, int, int, int]
+    heads: list[tuple[int, int]], positions: Int[Tensor, "head prompt"], shape: tuple[int, int, int, int]
 ) -> Bool[Tensor, "layer head prompt pos"]:
     """Where a circuit's heads are kept: each at one position a prompt. ``shape`` is (layers, heads, prompts, positions)."""
     keep = torch.zeros(shape, dtype=torch.bool)

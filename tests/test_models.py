@@ -48,6 +48,7 @@ def test_the_table_lists_every_model():
         "attn-only-0l",
         "attn-only-1l",
         "attn-only-2l",
+        "ioi-gpt2",
         "gpt2-small",
         "attn-only-2l-arena",
     }
