@@ -5,6 +5,7 @@ has never met. The library of lessons 4 and 5 (Wang et al. 2022, sections 3 and 
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from einops import einsum
@@ -138,6 +139,19 @@ def ablate(
     for layer, head in heads:
         keep[layer, head] = False
     return keep_only(model, tokens, keep, otherwise, metric)
+
+
+def head_hooks(
+    heads: Sequence[Head], otherwise: list[Float[Tensor, "#prompt #pos head d_head"]]
+) -> list[tuple]:
+    """Hooks that put ``otherwise``, by layer, in place of the z of some heads, in any run of the model."""
+
+    def put(z, hook, layer, head):
+        z = z.clone()
+        z[:, :, head] = otherwise[layer][:, :, head]
+        return z
+
+    return [(f"blocks.{layer}.attn.hook_z", partial(put, layer=layer, head=head)) for layer, head in heads]
 
 
 def circuit_mask(

@@ -54,6 +54,34 @@ def read_line(
     return Line(title, words, patterns, thoughts, answers)
 
 
+@torch.no_grad()
+def swapped(
+    model: TransformerBridge, other: Int[Tensor, "1 pos"], layer: int, part: str, index: int
+) -> list[tuple]:
+    """Hooks that swap something of a line for what it is in ``other``, a text of the same length.
+
+    ``part``: "resid", the person at position ``index`` as layer ``layer`` finds them; or of head ``index`` "q", all questions,
+    "k", who answers, "v", the answers, or "out", what comes back to each asker.
+    """
+    parts = dict(resid="hook_resid_pre", q="attn.hook_q", k="attn.hook_k", v="attn.hook_v", out="attn.hook_z")
+    if part not in parts:
+        raise ValueError(f"expected a part among {', '.join(parts)}, got {part!r}")
+    name = f"blocks.{layer}.{parts[part]}"
+    _, cache = model.run_with_cache(other, names_filter=name)
+    place = (slice(None), index) if part == "resid" else (slice(None), slice(None), index)
+
+    def put(activation, hook):
+        if activation.shape != cache[name].shape:
+            raise ValueError(
+                f"expected texts of equal length, got {activation.shape[1]} and {cache[name].shape[1]} tokens."
+            )
+        activation = activation.clone()
+        activation[place] = cache[name][place]
+        return activation
+
+    return [(name, put)]
+
+
 def changed_most(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:
     """For each position the two tokens that are raised most and the one that is lowered most."""
     ids = torch.cat([logits.topk(2).indices, logits.argmin(dim=-1, keepdim=True)], dim=-1)

@@ -16,6 +16,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.supported_models import MODEL_ALIASES, OFFICIAL_MODEL_NAMES
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from helpers.shortformer import ShortformerModel, config, wrap
 
@@ -138,7 +139,11 @@ def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = Non
     sizes = json.loads((folder / "config.json").read_text())
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
     if "model_type" in sizes:  # in Hugging Face format
-        return booted(str(folder), device, tokenizer=tokenizer)
+        logging.disable_progress_bar()  # over before it could be read
+        try:
+            return booted(str(folder), device, tokenizer=tokenizer)
+        finally:
+            logging.enable_progress_bar()
     bridge = wrap(ShortformerModel(config(**sizes)).to(device), tokenizer, folder.name)
     bridge.load_state_dict({key: weight.float() for key, weight in load_file(weights).items()})
     return bridge
@@ -154,7 +159,7 @@ def booted(source: str, device: str, **given) -> TransformerBridge:
     bridge = TransformerBridge.boot_transformers(source, device=device, **given)
     if bridge.cfg.architecture == "GPT2LMHeadModel":
         bridge.enable_compatibility_mode()
-    return bridge.eval().requires_grad_(False)
+    return bridge.train(False).requires_grad_(False)
 
 
 def download_arena(device: str) -> TransformerBridge:

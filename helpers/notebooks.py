@@ -28,6 +28,7 @@ from helpers.exercises import get
 
 ROOT = Path(__file__).parents[1]
 PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 FIRST_CELL = """\
@@ -158,6 +159,8 @@ def normalise(notebook: NotebookNode, path: Path) -> None:
         taken.add(cell.id)
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)  # without its state, which is not kept, an error message
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\[▶ Open in Colab\]\(.*?\)", badge(path), cell.source)
     next(cell for cell in notebook.cells if cell.cell_type == "code").source = first_cell()
@@ -184,6 +187,8 @@ def problems(notebook: NotebookNode, path: Path) -> list[str]:
         found.append("a figure has no static image")
     if code[0].source != first_cell():
         found.append("the first code cell is not the common one")
+    if any(WIDGET in output.get("data", {}) for output in outputs):
+        found.append("an output is a widget, which would need its state")
     if badge(path) not in notebook.cells[0].source:
         found.append("no Colab badge that points at this notebook")
     return [f"{path.name}: {problem}; run python -m helpers.notebooks commit" for problem in found]

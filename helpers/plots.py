@@ -46,8 +46,12 @@ def heatmap(
     column_title: str = "",
     diverging: bool = False,
     largest: float | None = None,
+    texts: Sequence[Sequence[str]] | None = None,
 ) -> go.Figure:
-    """A matrix as colours: blues from 0, or orange–white–blue centred at 0 when ``diverging``. Row 0 is on top."""
+    """A matrix as colours: blues from 0, or orange–white–blue centred at 0 when ``diverging``. Row 0 is on top.
+
+    ``texts``, a word a cell, are written into the cells.
+    """
     matrix = matrix.detach().float().cpu()
     largest = largest or matrix.abs().max().item()
     scale = [[0, ORANGE], [0.5, "#ffffff"], [1, BLUE]] if diverging else "Blues"
@@ -59,11 +63,15 @@ def heatmap(
         hovertemplate=f"{row_title} %{{y}} · {column_title} %{{x}}: %{{z:.3f}}<extra></extra>",
         colorbar=dict(thickness=12),
     )
+    if texts is not None:
+        shown = [[html.escape(text, quote=False).replace("\n", "⏎")[:12] for text in row] for row in texts]
+        trace.update(text=shown, texttemplate="%{text}", textfont=dict(size=10))
     figure = go.Figure(trace, dict(template=THEME, title=title))
     figure.update_xaxes(title=column_title, **labels(columns), tickangle=-60)
     figure.update_yaxes(title=row_title, **labels(rows), autorange="reversed")
+    wide = 26 if texts is None else 60
     return figure.update_layout(
-        width=180 + max(26 * len(columns), 260), height=170 + max(22 * len(rows), 120)
+        width=180 + max(wide * len(columns), 260), height=170 + max(22 * len(rows), 120)
     )
 
 
@@ -167,37 +175,6 @@ def grouped_bars(
         figure.add_hline(y=level, line=dict(color=GREY, dash="dash"))
     figure.update_xaxes(**labels(names))
     return figure.update_yaxes(title=value_title)
-
-
-def line_of_people(
-    attention: Float[Tensor, " key"], tokens: Sequence[str], title: str, least: float = 0.02
-) -> go.Figure:
-    """People in a line, each with a token; the last one asks, and arcs as thick as the attention show who answers."""
-    asker = len(attention) - 1
-    figure = go.Figure(layout=dict(template=THEME, title=title, width=860, height=330))
-    for key, weight in enumerate(attention.tolist()):
-        if key != asker and weight >= least:
-            top = 0.35 + 0.65 * (asker - key) / max(asker, 1)
-            path = f"M {asker} 0.12 Q {(asker + key) / 2} {2 * top} {key} 0.12"
-            figure.add_shape(
-                type="path",
-                path=path,
-                line=dict(color=ORANGE, width=1 + 9 * weight),
-                opacity=0.35 + 0.6 * weight,
-            )
-            figure.add_annotation(x=(asker + key) / 2, y=top + 0.14, text=f"{weight:.2f}", showarrow=False)
-    people = dict(symbol="circle", size=22, color=[ORANGE if i == asker else BLUE for i in range(asker + 1)])
-    hover = [f"attention {weight:.3f}" for weight in attention.tolist()]
-    figure.add_scatter(
-        x=list(range(asker + 1)),
-        y=[0] * (asker + 1),
-        mode="markers",
-        marker=people,
-        hovertext=hover,
-        hoverinfo="text",
-    )
-    figure.update_xaxes(**labels(tokens[: asker + 1]), range=[-0.7, asker + 0.7])
-    return figure.update_yaxes(visible=False, range=[-0.2, 1.25])
 
 
 def diagram(places: Sequence[str], questions: dict[str, tuple[int, int]], title: str) -> go.Figure:

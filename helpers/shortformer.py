@@ -92,7 +92,7 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
         tokenizer=tokenizer,
         model_name=model_name,
     )
-    return bridge.eval().requires_grad_(False)
+    return bridge.train(False).requires_grad_(False)
 
 
 def config(**sizes: int) -> TransformerBridgeConfig:

@@ -5,6 +5,7 @@ composition scores. Both halves are summaries: the token is the one with the mos
 highest score, and a score says what a port *could* read, whatever the text (lesson 3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.composition import composition_scores, port_scores
+from helpers.residual import decompose
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,15 @@ class Access:
     source: int
     attention: float
     ports: dict[str, tuple[str, float]]
+
+    def cells(self, subspaces: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Row and column in a memory with these columns of each load and of the store; a port that reads none of them is left out."""
+        places = dict(q=self.destination, k=self.source, v=self.source)
+        found = {port: (places[port], name) for port, (name, _) in self.ports.items()}
+        found["store"] = (self.destination, f"L{self.layer}H{self.head}")
+        return {
+            port: (row, subspaces.index(name)) for port, (row, name) in found.items() if name in subspaces
+        }
 
     def __str__(self) -> str:
         """``L1H4  q 12:emb .41   k 5:L0H7 .38   v 5:emb .52   →  store 12:L1H4  (attention 5 = .93)``"""
@@ -68,11 +79,36 @@ def subspace_scores(model: TransformerBridge) -> list[tuple[list[str], Float[Ten
     return tables
 
 
+def address(name: str) -> str:
+    """The trace's name of a part of the stream: "embedding" → "emb", "0.7" → "L0H7", "mlp 0" → "M0", "bias 0" → "b0"."""
+    if "." in name:
+        return "L{}H{}".format(*name.split("."))
+    kind, *layer = name.split()
+    return dict(embedding="emb", position="pos", mlp="M", bias="b")[kind] + "".join(layer)
+
+
+@torch.no_grad()
+def memory(
+    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], direction: Float[Tensor, " d_model"] | None = None
+) -> tuple[Float[Tensor, "pos subspace"], list[str]]:
+    """The length of what each writer stored for each token, and the writers' names; the end of the stream is their sum.
+
+    With a ``direction`` of the unembedding (a column of W_U, or a difference of two) instead what each store adds to it, in
+    logits:  store / scale · direction , scale being that of the final LayerNorm where there is one.
+    """
+    _, cache = model.run_with_cache(tokens[:1])
+    stores, names = decompose(model, cache)
+    if direction is not None and "ln_final.hook_scale" in cache:
+        stores = stores / cache["ln_final.hook_scale"][0]
+    sizes = stores.norm(dim=-1) if direction is None else stores @ direction
+    return sizes.T, [address(name) for name in names]
+
+
 @torch.no_grad()
 def address_trace(
-    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], destination: int = -1
+    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], destination: int = -1, scores: list | None = None
 ) -> list[Access]:
-    """One ``Access`` a head, for one destination token of one text."""
+    """One ``Access`` a head, for one destination token of one text; ``scores``, those of ``subspace_scores``, spare computing them."""
     length = tokens.shape[1]
     if not -length <= destination < length:
         raise ValueError(
@@ -80,10 +116,10 @@ def address_trace(
         )
     _, cache = model.run_with_cache(tokens[:1])
     trace = []
-    for layer, (names, scores) in enumerate(subspace_scores(model)):
+    for layer, (names, table) in enumerate(scores or subspace_scores(model)):
         rows = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]
         for head, row in enumerate(rows):
-            best = scores[:, :, head].max(dim=1)
+            best = table[:, :, head].max(dim=1)
             ports = {
                 port: (names[i], score)
                 for port, i, score in zip("qkv", best.indices.tolist(), best.values.tolist())

@@ -8,11 +8,12 @@ picture inside, for print, GitHub and notebooks that are not trusted. Tokens are
 import base64
 import functools
 import gzip
+import hashlib
 import html
+import itertools
 import json
 import struct
 import sys
-import uuid
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from helpers.plots import BLUE, GREY, ORANGE
 BUNDLE = Path(circuitsvis.__file__).parent / "dist/cdn/iife.js"
 LINE = (Path(__file__).parent / "line.js").read_text()
 _sent = False  # whether this kernel has put the bundle into an output
+_numbers = itertools.count()
 
 
 @functools.cache
@@ -41,6 +43,11 @@ def loader() -> str:
         "const script = document.createElement('script'); script.textContent = await new Response(stream).text();"
         "document.head.append(script); document.dispatchEvent(new Event('circuits-views')); })() })()</script>"
     )
+
+
+def fresh_id(data: str) -> str:
+    """An id for a view: the same in every run of a notebook, another for every view of a page."""
+    return f"view-{hashlib.sha1(data.encode()).hexdigest()[:8]}-{next(_numbers)}"
 
 
 def safe_json(data) -> str:
@@ -61,10 +68,11 @@ def view(element: str, static: str, **data) -> HTML:
     alone = "google.colab" in sys.modules
     bundle = loader() if alone or not _sent else ""
     _sent = True
-    id = f"view-{uuid.uuid4().hex[:12]}"
+    content = safe_json(data)
+    id = fresh_id(content)
     draw = (
         f"(() => {{ const draw = () => document.getElementById('{id}') && "
-        f"CircuitsVis.render('{id}', CircuitsVis.{element}, {safe_json(data)});"
+        f"CircuitsVis.render('{id}', CircuitsVis.{element}, {content});"
         "if (window.CircuitsVis) draw(); else document.addEventListener('circuits-views', draw, {once: true}) })()"
     )
     return HTML(
@@ -168,9 +176,9 @@ def line(*lines: Line, layer: int = -1, head: int = 0, asker: int | None = None)
                 f"expected lines of one shape, got {[list(other.patterns.shape) for other in lines]}: "
                 "compare texts of equal length in one model."
             )
-    id = f"line-{uuid.uuid4().hex[:12]}"
-    data = dict(layer=layer, head=head, asker=asker, lines=[line_data(one) for one in lines])
-    script = LINE.replace("(ROOT, DATA)", f"(document.getElementById('{id}'), {safe_json(data)})")
+    data = safe_json(dict(layer=layer, head=head, asker=asker, lines=[line_data(one) for one in lines]))
+    id = fresh_id(data)
+    script = LINE.replace("(ROOT, DATA)", f"(document.getElementById('{id}'), {data})")
     static = "".join(still(one, layer, head, asker) for one in lines)
     return HTML(
         f'<div id="{id}" class="tex2jax_ignore mathjax_ignore" role="group" aria-label="people in a line">{static}</div>'

@@ -40,10 +40,7 @@ def jupyterlab(folder: Path, home: Path, settings: dict[str, str] | None = None)
         file = home / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     folders = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
@@ -59,20 +56,35 @@ def jupyterlab(folder: Path, home: Path, settings: dict[str, str] | None = None)
         "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    with open(home / "server.log", "wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    with server(command, f"{address}/api/status?token={token}", home / "server.log", environment):
+        yield address, token
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def server(command: list[str], answers: str, log: Path, environment: dict[str, str], folder: Path = ROOT):
+    """A process that serves; waits until it answers at an address, and ends it with all its children."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, env=environment, cwd=folder, start_new_session=True
+        )
     try:
         for _ in range(240):
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/api/status?token={token}", timeout=1).read()
+                urllib.request.urlopen(answers, timeout=60).read()
                 break
-            if server.poll() is not None:
-                raise RuntimeError("JupyterLab ended: " + (home / "server.log").read_text()[-2000:])
+            if process.poll() is not None:
+                raise RuntimeError("the server ended: " + log.read_text()[-2000:])
             time.sleep(0.25)
-        yield address, token
+        yield
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
 
 
 @contextlib.contextmanager

@@ -131,6 +131,9 @@ def test_normalise_brings_a_notebook_saved_by_an_editor_into_form():
         lambda nb: nb.cells[1].outputs.append(
             nbformat.v4.new_output("error", ename="E", evalue="e", traceback=[])
         ),
+        lambda nb: nb.cells[1].outputs.append(
+            nbformat.v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}})
+        ),
         lambda nb: nb.cells[0].update(source="# no badge"),
     ],
 )

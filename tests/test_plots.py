@@ -10,7 +10,6 @@ from helpers.plots import (
     diagram,
     grouped_bars,
     heatmap,
-    line_of_people,
     scatter,
 )
 
@@ -37,13 +36,6 @@ def test_bars_show_the_values():
     figure = bars(torch.tensor([1.0, -2.0]), ["a", "b"], "title", "y", highlight=1)
     assert list(figure.data[0].y) == [1, -2]
     assert len(set(figure.data[0].marker.color)) == 2
-
-
-def test_arcs_of_the_line_are_as_thick_as_the_attention():
-    figure = line_of_people(torch.tensor([0.6, 0.3, 0.01, 0.09]), TOKENS, "title")
-    widths = [shape.line.width for shape in figure.layout.shapes]
-    assert len(widths) == 2 and widths[0] > widths[1]  # the asker's own and what is under 0.02 are left out
-    assert len(figure.data[0].x) == 4
 
 
 def test_the_theme_is_legible_on_light_and_on_dark():

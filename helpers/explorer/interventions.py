@@ -1,0 +1,171 @@
+"""Panels that intervene: heads switched off, and patching between two texts."""
+
+from html import escape
+
+import ipywidgets as widgets
+import torch
+from IPython.display import HTML
+
+from helpers import views
+from helpers.ablation import head_hooks
+from helpers.explorer.panel import Panel
+from helpers.explorer.subject import Subject
+from helpers.forward import Forward
+from helpers.ioi import prompts
+from helpers.line import read_line, swapped
+from helpers.patching import patch_heads, patch_residual
+from helpers.plots import BLUE, ORANGE
+
+
+class HeadsOff(Panel):
+    title = "heads off"
+
+    def make(self, subject):
+        cfg = subject.model.cfg
+        heads = [(layer, head) for layer in range(cfg.n_layers) for head in range(cfg.n_heads)]
+        options = [("{}.{}".format(*head), head) for head in heads]
+        self.average = [
+            z.mean(dim=(0, 1), keepdim=True)
+            for z in Forward(subject.model).run(prompts(subject.model.tokenizer, 32).tokens).z
+        ]
+        return dict(
+            heads=widgets.SelectMultiple(options=options, rows=8, description="off"),
+            kind=widgets.Dropdown(options=["zero", "mean", "resample"], description="in its place"),
+        )
+
+    def otherwise(self, subject: Subject, kind: str) -> list:
+        if kind == "mean":
+            return self.average
+        text = subject.other_tokens if kind == "resample" else subject.tokens
+        z = Forward(subject.model).run(text).z
+        return z if kind == "resample" else [each * 0 for each in z]
+
+    def show(self, subject, heads, kind):
+        after = subject.logits(head_hooks(heads, self.otherwise(subject, kind)))
+        off = ", ".join("{}.{}".format(*head) for head in heads) or "none"
+        return [
+            HTML(
+                f"<p>all heads: {subject.said(subject.logits())}</p><p>without {off}: {subject.said(after)}</p>"
+            )
+        ]
+
+    def code(self, subject, heads, kind):
+        otherwise = {
+            "zero": "[z * 0 for z in Forward(model).run(tokens).z]",
+            "mean": "[z.mean(dim=(0, 1), keepdim=True) for z in Forward(model).run(prompts(model.tokenizer, 32).tokens).z]",
+            "resample": f"Forward(model).run(model.to_tokens({subject.other!r})).z",
+        }
+        return f"""
+from helpers.ablation import head_hooks
+from helpers.forward import Forward
+from helpers.ioi import prompts
+
+otherwise = {otherwise[kind]}
+with model.hooks(fwd_hooks=head_hooks({list(heads)}, otherwise)):
+    logits = model(tokens)[0, -1]
+logits[{subject.right_token}] - logits[{subject.wrong_token}]
+"""
+
+
+PARTS = {
+    "a person: the stream at one position": "resid",
+    "the question of a head (q)": "q",
+    "who answers a head (k)": "k",
+    "the answers to a head (v)": "v",
+    "what comes back from a head (z)": "out",
+}
+CELL = widgets.Layout(width="46px", min_width="46px", height="26px", padding="0", margin="1px")
+NAME = widgets.Layout(width="64px", min_width="64px", height="26px", margin="1px")
+
+
+def named(name: str) -> widgets.HTML:
+    """A row's or a column's name in the grid, shown as it is."""
+    return widgets.HTML(f'<span class="tex2jax_ignore mathjax_ignore">{escape(name)}</span>', layout=NAME)
+
+
+class Patching(Panel):
+    """The effect of every patch as a grid of buttons; a click applies one, and both lines are shown."""
+
+    title = "patching"
+
+    def make(self, subject):
+        self.chosen = self.filled = None
+        self.grid = widgets.GridBox(layout=widgets.Layout(overflow="auto"))
+        return dict(
+            part=widgets.Dropdown(options=PARTS, description="swap", layout=widgets.Layout(width="380px"))
+        )
+
+    def __init__(self, explorer):
+        super().__init__(explorer)
+        self.box.children = (self.row, self.said, self.grid, *self.box.children[2:])
+
+    def fit(self, subject):
+        self.chosen = self.filled = None
+
+    def effects(self, subject: Subject, part: str) -> torch.Tensor:
+        """What each patch makes of the logit difference, [layer place]."""
+        given = (subject.model, subject.tokens, subject.other_tokens, subject.logit_diff)
+        found = patch_residual(*given) if part == "resid" else patch_heads(*given, part=part)
+        return found[..., 0]
+
+    def show(self, subject, part):
+        if self.filled != part:
+            self.chosen = None
+            self.fill(subject, self.effects(subject, part), part)
+            self.filled = part
+        if self.chosen is None:
+            before = subject.logit_diff(subject.logits()).item()
+            return [
+                HTML(f"<p>Logit difference {before:+.2f} as it is. Click a number to make that swap.</p>")
+            ]
+        layer, place = self.chosen
+        hooks = swapped(subject.model, subject.other_tokens, layer, part, place)
+        title = f"{layer}, position {place}" if part == "resid" else f"{part} of head {layer}.{place}"
+        patched = read_line(subject.model, subject.tokens, f"swapped: {title}", hooks)
+        said = HTML(f"<p>swapped: {subject.said(subject.logits(hooks))}</p>")
+        return [said, views.line(subject.line, patched, layer=subject.model.cfg.n_layers - 1)]
+
+    def fill(self, subject: Subject, effects: torch.Tensor, part: str) -> None:
+        """The grid: a row a layer, a button a patch, coloured and labelled by the logit difference it leaves."""
+        columns = subject.line.tokens if part == "resid" else [f"head {i}" for i in range(effects.shape[1])]
+        largest = effects.abs().max().item() or 1.0
+        cells = [widgets.HTML(layout=NAME), *(named(column) for column in columns)]
+        for layer, row in enumerate(effects.tolist()):
+            cells.append(named(f"layer {layer}"))
+            cells += [self.button(layer, place, value, largest) for place, value in enumerate(row)]
+        self.grid.layout.grid_template_columns = f"64px repeat({len(columns)}, 50px)"
+        self.grid.children = cells
+
+    def button(self, layer: int, place: int, value: float, largest: float) -> widgets.Button:
+        made = widgets.Button(
+            description=f"{value:.1f}", layout=CELL, tooltip=f"layer {layer}, {place}: {value:+.2f}"
+        )
+        shade = f"{round(200 * abs(value) / largest):02x}"
+        made.style.button_color = (BLUE if value >= 0 else ORANGE) + shade
+        made.on_click(lambda button: self.click(layer, place))
+        return made
+
+    def click(self, layer: int, place: int) -> None:
+        self.chosen = (layer, place)
+        self.draw()
+
+    def code(self, subject, part):
+        other = f"other = model.to_tokens({subject.other!r})"
+        if self.chosen is None:
+            call = "patch_residual(*given)" if part == "resid" else f"patch_heads(*given, part={part!r})"
+            return f"""
+from helpers.patching import patch_heads, patch_residual
+
+{other}
+given = (model, tokens, other, lambda logits: logits[:, {subject.right_token}] - logits[:, {subject.wrong_token}])
+{call}[..., 0]
+"""
+        layer, place = self.chosen
+        return f"""
+from helpers.line import read_line, swapped
+from helpers.views import line
+
+{other}
+hooks = swapped(model, other, {layer}, {part!r}, {place})
+line(read_line(model, tokens, "as it is"), read_line(model, tokens, "swapped", hooks), layer={subject.model.cfg.n_layers - 1})
+"""

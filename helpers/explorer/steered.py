@@ -1,0 +1,121 @@
+"""The steering panel: a direction is added while the model writes, and what that does besides is shown."""
+
+from functools import cached_property
+from html import escape
+from math import isfinite
+
+import ipywidgets as widgets
+import torch
+from IPython.display import HTML
+
+from helpers.explorer.panel import Panel, slider
+from helpers.explorer.subject import Subject, tokens_of
+from helpers.ioi import prompts, single_token
+from helpers.steering import contrast_vector, side_effects, steering_hook, write
+
+WRITTEN = 20  # tokens
+CONTRAST, TOKEN = "difference of two kinds of text", "a word's direction in the unembedding"
+FEW = 8  # texts of each kind
+TEXTS = widgets.Layout(width="300px", height="90px")
+
+
+class Steering(Panel):
+    title = "steering"
+
+    def make(self, subject):
+        field = widgets.Textarea
+        return dict(
+            source=widgets.Dropdown(options=[CONTRAST, TOKEN], description="direction"),
+            positive=field(
+                "He was happy and\nIt was a good day and",
+                description="from",
+                layout=TEXTS,
+                continuous_update=False,
+            ),
+            negative=field(
+                "He was angry and\nIt was a bad day and",
+                description="minus",
+                layout=TEXTS,
+                continuous_update=False,
+            ),
+            word=widgets.Text("garden", description="word", continuous_update=False),
+            layer=slider("before layer", subject.model.cfg.n_layers - 1, subject.model.cfg.n_layers // 2),
+            strength=widgets.FloatSlider(
+                value=0.5, min=-3, max=3, step=0.1, description="strength", continuous_update=False
+            ),
+        )
+
+    @cached_property
+    def reference(self) -> torch.Tensor:
+        """Other text, on which side effects are measured."""
+        return prompts(self.explorer.subject.model.tokenizer, 8).tokens
+
+    def direction(self, subject: Subject, source: str, positive: str, negative: str, word: str, layer: int):
+        """A direction of length 1."""
+        if source == TOKEN:
+            W_U = subject.model.W_U
+            found = W_U[:, single_token(subject.model.tokenizer, word.strip())] - W_U.mean(dim=1)
+        else:
+            kinds = [lines(text) for text in (positive, negative)]
+            for text in sum(kinds, []):
+                tokens_of(subject.model, text)
+            found = contrast_vector(subject.model, *kinds, layer)
+        if found.norm() < 1e-6:
+            raise ValueError("the two kinds of text leave no difference: write other texts.")
+        return found / found.norm()
+
+    def show(self, subject, strength, layer, **source):
+        if not isfinite(strength):
+            raise ValueError(f"expected a strength that is a number, got {strength}.")
+        direction = self.direction(subject, layer=layer, **source)
+        length = stream_length(subject, layer)
+        hooks = [steering_hook(length * direction, layer, strength)]
+        texts = [write(subject.model, subject.tokens, WRITTEN, given)[0, 1:] for given in ([], hooks)]
+        effects = side_effects(subject.model, self.reference, hooks)
+        rows = {
+            "as it is": (texts[0], 0.0, effects["perplexity"], 0.0),
+            "steered": (texts[1], abs(strength) * length, effects["perplexity, steered"], effects["KL"]),
+        }
+        return [HTML(table(subject, rows, length))]
+
+    def code(self, subject, strength, layer, source, positive, negative, word):
+        found = f"contrast_vector(model, {lines(positive)}, {lines(negative)}, {layer})"
+        if source == TOKEN:
+            found = (
+                f"model.W_U[:, {single_token(subject.model.tokenizer, word.strip())}] - model.W_U.mean(dim=1)"
+            )
+        return f"""
+from helpers.steering import contrast_vector, steering_hook, write
+
+direction = {found}
+_, cache = model.run_with_cache(tokens)
+length = cache["blocks.{layer}.hook_resid_pre"][0, 1:].norm(dim=-1).mean()
+hooks = [steering_hook(length * direction / direction.norm(), {layer}, {strength})]
+print(model.tokenizer.decode(write(model, tokens, {WRITTEN}, hooks)[0, 1:]))
+"""
+
+
+def lines(text: str) -> list[str]:
+    """The texts of a field, one a line."""
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not 1 <= len(found) <= FEW:
+        raise ValueError(f"expected 1 to {FEW} texts of each kind, one a line, got {len(found)}.")
+    return found
+
+
+def stream_length(subject: Subject, layer: int) -> float:
+    """Mean length of the stream before a layer, the first token aside."""
+    name = f"blocks.{layer}.hook_resid_pre"
+    _, cache = subject.model.run_with_cache(subject.tokens, names_filter=name)
+    return cache[name][0, 1:].norm(dim=-1).mean().item()
+
+
+def table(subject: Subject, rows: dict[str, tuple], length: float) -> str:
+    """What is written and what else changes, side by side, as HTML."""
+    head = f"<tr><th></th><th>text</th><th>length added (the stream's: {length:.1f})</th><th>perplexity of other text</th><th>KL, nats a token</th></tr>"
+    body = "".join(
+        f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{escape(subject.model.tokenizer.decode(text))}</td>"
+        f"<td>{added:.1f}</td><td>{perplexity:.1f}</td><td>{divergence:.2f}</td></tr>"
+        for name, (text, added, perplexity, divergence) in rows.items()
+    )
+    return f'<table class="tex2jax_ignore mathjax_ignore">{head}{body}</table>'

@@ -1,0 +1,171 @@
+"""The explorer in a real browser, in JupyterLab and as Voilà's web page: what a click, a key or a bad text changes, and how fast."""
+
+import contextlib
+import os
+import statistics
+import sys
+import time
+
+import pytest
+
+from tests.lab import browser, command, course, errors, free_port, jupyterlab, open_notebook, server
+from tests.test_lab import DARK, SHOTS, shot
+
+NOTEBOOK = "notebooks/07_circuit_explorer.ipynb"
+HOSTILE = "</script><img src=x onerror=document.hit=1> <svg onload=document.hit=1>"
+
+
+@contextlib.contextmanager
+def in_jupyterlab(folder, settings):
+    (folder / "course").mkdir()
+    with jupyterlab(course(folder / "course"), folder / "home", settings) as (address, token):
+        with browser() as page:
+            open_notebook(page, address, token, NOTEBOOK)
+            command(page, "notebook:run-all-cells")
+            assert errors(page) == []
+            page.locator(".jp-Notebook .widget-tab").scroll_into_view_if_needed()
+            yield page
+
+
+@contextlib.contextmanager
+def in_voila(folder, settings):
+    port = free_port()
+    options = ["--no-browser", f"--port={port}", "--MappingKernelManager.cull_interval=60"]
+    line = [sys.executable, "-m", "voila", NOTEBOOK, *options]
+    environment = {**os.environ, "CIRCUITS_PROGRESS": str(folder / "progress.json")}
+    with (
+        server(line, f"http://127.0.0.1:{port}/voila/static/extension.js", folder / "log", environment),
+        browser() as page,
+    ):
+        page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded", timeout=120_000)
+        yield page
+
+
+@pytest.fixture(params=["jupyterlab", "jupyterlab-dark", "voila"] if SHOTS else ["jupyterlab", "voila"])
+def page(request, tmp_path):
+    opened = in_voila if request.param == "voila" else in_jupyterlab
+    with opened(tmp_path, DARK if "dark" in request.param else {}) as page:
+        page.theme = request.param
+        page.locator(".widget-tab").wait_for(timeout=90_000)
+        yield page
+
+
+def field(page, name):
+    return page.get_by_label(name, exact=True)
+
+
+def summary(page):
+    return page.locator(".widget-html", has_text="logit of").first
+
+
+def until(page, locator, before):
+    """Seconds until an element holds something else than before."""
+    started = time.perf_counter()
+    while locator.inner_html() == before:
+        assert time.perf_counter() - started < 30
+        page.wait_for_timeout(10)
+    return time.perf_counter() - started
+
+
+def typed(page, name, text, changes):
+    """Type into a field and press Enter; seconds until ``changes`` does."""
+    before = changes.inner_html()
+    field(page, name).fill(text)
+    field(page, name).press("Enter")
+    return until(page, changes, before)
+
+
+def opened(page, name):
+    """The panel behind a tab."""
+    page.locator(".widget-tab .lm-TabBar-tab", has_text=name).click()
+    panel = page.locator(".widget-tab-contents > .lm-Widget:not(.lm-mod-hidden)")
+    panel.locator(".jp-OutputArea-output, .output").first.wait_for(timeout=30_000)
+    return panel
+
+
+def figures(panel):
+    return panel.locator(".jp-OutputArea").first
+
+
+def report(name, seconds):
+    print(f"{name}: median {1000 * statistics.median(seconds):.0f} ms, worst {1000 * max(seconds):.0f} ms")
+
+
+def test_the_explorer_shows_changes_and_refuses(page):
+    assert "Mary" in summary(page).text_content()
+    opened(page, "attention").locator("canvas").first.wait_for()
+    shot(page, f"{page.theme}-explorer-attention")
+    texts = [f"When Mary and John went to the {place}, John gave a drink to" for place in
+             "park school garden church inn mill castle bridge river store".split()]  # fmt: skip
+    report(f"{page.theme}, prompt", [typed(page, "text", text, summary(page)) for text in texts])
+    line = opened(page, "line")
+    line.get_by_label("one layer on").click()
+    assert line.locator("select").first.input_value() == "0"
+    shot(page, f"{page.theme}-explorer-line")
+    memory = opened(page, "memory")
+    memory.locator(".js-plotly-plot").wait_for(timeout=30_000)
+    assert "→  store 14:L5H7" in memory.locator("pre").text_content()
+    shot(page, f"{page.theme}-explorer-memory")
+    opened(page, "logit lens").locator(".js-plotly-plot").wait_for(timeout=30_000)
+    shot(page, f"{page.theme}-explorer-lens")
+    off = opened(page, "heads off")
+    before = figures(off).inner_html()
+    off.locator("select[multiple]").select_option(["1.4", "2.2"])
+    until(page, figures(off), before)
+    assert "without 1.4, 2.2" in off.text_content()
+    shot(page, f"{page.theme}-explorer-off")
+
+
+def test_a_patch_is_applied_by_a_click_and_steering_by_a_key(page):
+    patching = opened(page, "patching")
+    before = figures(patching).inner_html()
+    patching.locator(".widget-gridbox button").nth(11).click()
+    until(page, figures(patching), before)
+    assert patching.locator("svg[aria-label]").count() == 2
+    shot(page, f"{page.theme}-explorer-patching")
+    steering = opened(page, "steering")
+    table, seconds = figures(steering), []
+    for _ in range(10):
+        before = table.inner_html()
+        steering.locator(".noUi-handle").last.press("ArrowRight")
+        seconds.append(until(page, table, before))
+    report(f"{page.theme}, slider", seconds)
+    shot(page, f"{page.theme}-explorer-steering")
+    steering.get_by_text("as code").click()
+    assert "steering_hook(" in steering.locator("textarea").last.input_value()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("text", "", "the text is empty"),
+        ("text", "the cat " * 500, "longer than the 40 tokens"),
+        ("answer", "Bartholomew of Nowhere", "one token"),
+        ("second text", "Short.", "as long as the first"),
+    ],
+)
+def test_what_cannot_be_used_is_answered_beside_the_field(shared, name, text, said):
+    kept = summary(shared).text_content()
+    beside = shared.locator(".widget-hbox", has=field(shared, name)).locator(".widget-html").last
+    typed(shared, name, text, beside)
+    assert said in beside.text_content() and summary(shared).text_content() == kept
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    with in_voila(tmp_path_factory.mktemp("voila"), {}) as page:
+        page.locator(".widget-tab").wait_for(timeout=90_000)
+        yield page
+
+
+def test_hostile_text_is_shown_and_never_run(shared):
+    typed(shared, "answer", "Mary", shared.locator(".widget-hbox").nth(3))
+    typed(shared, "text", HOSTILE, summary(shared))
+    for name in ("attention", "line", "memory", "logit lens", "heads off", "steering"):
+        opened(shared, name)
+        shared.wait_for_timeout(500)
+    assert shared.evaluate("document.hit") is None and shared.refused == [] and shared.errors == []
+
+
+def test_the_page_shows_no_source(shared):
+    assert "Explorer(MODEL)" not in shared.content()
