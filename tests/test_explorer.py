@@ -96,7 +96,7 @@ def test_a_click_makes_the_swap_that_the_grid_measured(explorer):
         ("prompt", "", "the text is empty"),
         ("prompt", " \n", "the text is empty"),
         ("prompt", "a " * 10_000, "longer than the 40 tokens"),
-        ("right", "", "expected a name that is one token"),
+        ("right", "", "the word is empty"),
         ("right", "Nebuchadnezzar", "expected a name that is one token"),
         ("other", "too short", "as long as the first"),
     ],
@@ -114,8 +114,6 @@ def test_any_text_can_be_looked_at(explorer, text):
     for name in ("attention", "line", "memory", "logit lens", "heads off", "steering"):
         drawn = panel(explorer, name)
         assert drawn.said.value == "" and not drawn.stale
-    assert "as long as the first" in explorer.beside["other"].value
-    assert "as long as the first" in panel(explorer, "patching").said.value
 
 
 @pytest.mark.parametrize(
@@ -147,8 +145,9 @@ def test_another_model_brings_its_own_heads_and_layers(explorer):
 
 def test_a_model_that_does_not_load_leaves_the_one_before(explorer):
     explorer.fields["name"].options = [*explorer.fields["name"].options, "no-such-model"]
+    kept = explorer.subject.name
     explorer.fields["name"].value = "no-such-model"
-    assert "no model" in explorer.beside["name"].value and explorer.subject.name == "ioi-gpt2"
+    assert "no model" in explorer.beside["name"].value and explorer.subject.name == kept
 
 
 def test_the_committed_notebook_keeps_no_widget():

@@ -9,8 +9,8 @@ import torch
 from IPython.display import HTML
 
 from helpers.explorer.panel import Panel, slider
-from helpers.explorer.subject import Subject, tokens_of
-from helpers.ioi import prompts, single_token
+from helpers.explorer.subject import Subject, token_of, tokens_of
+from helpers.ioi import prompts
 from helpers.steering import contrast_vector, side_effects, steering_hook, write
 
 WRITTEN = 20  # tokens
@@ -54,7 +54,7 @@ class Steering(Panel):
         """A direction of length 1."""
         if source == TOKEN:
             W_U = subject.model.W_U
-            found = W_U[:, single_token(subject.model.tokenizer, word.strip())] - W_U.mean(dim=1)
+            found = W_U[:, token_of(subject.model, word)] - W_U.mean(dim=1)
         else:
             kinds = [lines(text) for text in (positive, negative)]
             for text in sum(kinds, []):
@@ -81,9 +81,7 @@ class Steering(Panel):
     def code(self, subject, strength, layer, source, positive, negative, word):
         found = f"contrast_vector(model, {lines(positive)}, {lines(negative)}, {layer})"
         if source == TOKEN:
-            found = (
-                f"model.W_U[:, {single_token(subject.model.tokenizer, word.strip())}] - model.W_U.mean(dim=1)"
-            )
+            found = f"model.W_U[:, {token_of(subject.model, word)}] - model.W_U.mean(dim=1)"
         return f"""
 from helpers.steering import contrast_vector, steering_hook, write
 

@@ -41,15 +41,15 @@ class Subject:
 
     @cached_property
     def right_token(self) -> int:
-        return single_token(self.model.tokenizer, self.right.strip())
+        return token_of(self.model, self.right)
 
     @cached_property
     def wrong_token(self) -> int:
-        return single_token(self.model.tokenizer, self.wrong.strip())
+        return token_of(self.model, self.wrong)
 
     def faults(self) -> dict[str, ValueError]:
         """What cannot be used, by field."""
-        needed = dict(prompt="tokens", right="right_token", wrong="wrong_token", other="other_tokens")
+        needed = dict(right="right_token", wrong="wrong_token", prompt="tokens", other="other_tokens")
         found = {}
         for field, name in needed.items():
             try:
@@ -93,6 +93,13 @@ class Subject:
 model = load_model({self.name!r})
 tokens = model.to_tokens({self.prompt!r})
 """
+
+
+def token_of(model: TransformerBridge, word: str) -> int:
+    """The token of a word after a space."""
+    if not word.strip():
+        raise ValueError("the word is empty: type one that is one token, such as a name of the text.")
+    return single_token(model.tokenizer, word.strip())
 
 
 def tokens_of(model: TransformerBridge, text: str) -> Int[Tensor, "1 pos"]:
