@@ -73,18 +73,19 @@ def label_shares(
 ) -> tuple[Float[Tensor, " neuron"], Float[Tensor, " neuron"]]:
     """How far the best one-token label of a neuron holds: among its top contexts, and over all of its positive activation.
 
-    A label is a current token or a next token; the best is the one that most of the top contexts share.
+    A label is "the current token is …" or "the next token is …"; the best is the one that most of the top contexts share.
     """
-    texts, where = tops(activations, count)
+    top = tops(activations, count)
     firing = activations[:, 1:-1].clamp_min(0)
-    total = firing.sum(dim=(0, 1)).clamp_min(1e-9)
-    shares = []
-    for ahead in (0, 1):
-        label = tokens[texts, where + ahead].mode(dim=0).values
-        among_top = (tokens[texts, where + ahead] == label).float().mean(dim=0)
-        seen = tokens[:, 1 + ahead : tokens.shape[1] - 1 + ahead]
-        mass = torch.stack([firing[:, :, n][seen == token].sum() for n, token in enumerate(label.tolist())])
-        shares.append((among_top, mass / total))
-    (current, current_mass), (following, following_mass) = shares
-    better = following > current
-    return torch.where(better, following, current), torch.where(better, following_mass, current_mass)
+    current = of_one_kind(firing, tokens[:, 1:-1], tokens[:, :-1], top)
+    following = of_one_kind(firing, tokens[:, 2:], tokens[:, 1:], top)
+    better = following[0] > current[0]
+    return torch.where(better, following[0], current[0]), torch.where(better, following[1], current[1])
+
+
+def of_one_kind(firing: Tensor, seen: Tensor, by_position: Tensor, top: tuple) -> tuple[Tensor, Tensor]:
+    """The two shares, for labels that name ``by_position[text, pos]``; ``seen`` is the same where ``firing`` is."""
+    named = by_position[top]
+    label = named.mode(dim=0).values
+    mass = torch.stack([firing[:, :, n][seen == token].sum() for n, token in enumerate(label.tolist())])
+    return (named == label).float().mean(dim=0), mass / firing.sum(dim=(0, 1)).clamp_min(1e-9)

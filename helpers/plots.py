@@ -277,4 +277,5 @@ def arrows(pictures: dict[str, Float[Tensor, "2 feature"]], names: Sequence[str]
             )  # fmt: skip
     figure.update_xaxes(range=[-reach, reach], dtick=1)
     figure.update_yaxes(range=[-reach, reach], dtick=1)
-    return figure.update_layout(template=THEME, title=title, width=60 + 300 * len(pictures), height=400)
+    size = dict(width=110 + 290 * len(pictures), height=400)  # planes come out square
+    return figure.update_layout(template=THEME, title=title, margin_t=80, **size)
