@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from IPython.display import display
 from jaxtyping import Float
+from plotly.subplots import make_subplots
 from torch import Tensor
 
 GREY = "#7f7f7f"  # legible on white and on black
@@ -235,3 +236,23 @@ class Live:
         else:
             self.bar.update(bar, raw=True)
             self.picture.update(picture, raw=True)
+
+
+def arrows(pictures: dict[str, Float[Tensor, "2 feature"]], names: Sequence[str], title: str) -> go.Figure:
+    """Directions in a plane as arrows from the origin, one plane a picture, side by side, all on one scale."""
+    figure = make_subplots(
+        rows=1, cols=len(pictures), subplot_titles=[html.escape(name) for name in pictures]
+    )
+    reach = 1.25 * max(directions.norm(dim=0).max().item() for directions in pictures.values())
+    for column, directions in enumerate(pictures.values(), start=1):
+        for number, (name, (x, y)) in enumerate(zip(names, directions.detach().cpu().T.tolist())):
+            colour = PALETTE[number % len(PALETTE)]
+            figure.add_scatter(
+                x=[0, x], y=[0, y], row=1, col=column, mode="lines+markers+text", text=["", html.escape(name)],
+                textposition="top center", line=dict(color=colour, width=3), marker=dict(color=colour, size=[0, 9]), showlegend=False,
+                hovertemplate=f"{html.escape(name)}: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+            )  # fmt: skip
+    figure.update_xaxes(range=[-reach, reach], dtick=1)
+    figure.update_yaxes(range=[-reach, reach], dtick=1)
+    size = dict(width=110 + 290 * len(pictures), height=400)  # planes come out square
+    return figure.update_layout(template=THEME, title=title, margin_t=80, **size)

@@ -69,19 +69,28 @@ def write(
     return tokens
 
 
+def divergence(
+    plain: Float[Tensor, "text pos d_vocab"], steered: Float[Tensor, "text pos d_vocab"]
+) -> Float[Tensor, ""]:
+    """Mean KL divergence of the steered predictions from the plain ones, given as logits:  Σ p (log p - log q) , in nats a token."""
+    log_p, log_q = plain.log_softmax(dim=-1), steered.log_softmax(dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1).mean()
+
+
 @torch.no_grad()
 def side_effects(
     model: TransformerBridge, tokens: Int[Tensor, "text pos"], hooks: Sequence[tuple]
 ) -> dict[str, float]:
     """What hooks do to the prediction of other text: perplexity without and with them, and the mean KL divergence (nats a token)."""
-    plain = model(tokens)[:, :-1].log_softmax(dim=-1)
+    plain = model(tokens)[:, :-1]
     with model.hooks(fwd_hooks=list(hooks)):
-        steered = model(tokens)[:, :-1].log_softmax(dim=-1)
-    following = tokens[:, 1:, None]
-    losses = [-log_p.gather(-1, following).mean() for log_p in (plain, steered)]
-    divergence = (plain.exp() * (plain - steered)).sum(dim=-1).mean()
+        steered = model(tokens)[:, :-1]
+    following = tokens[:, 1:].flatten()
+    losses = [
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), following) for logits in (plain, steered)
+    ]
     return {
         "perplexity": losses[0].exp().item(),
         "perplexity, steered": losses[1].exp().item(),
-        "KL": divergence.item(),
+        "KL": divergence(plain, steered).item(),
     }
