@@ -207,8 +207,14 @@ def memory(
     accesses: dict[str, tuple[int, int]] | None = None,
     diverging: bool = False,
 ) -> go.Figure:
-    """The residual stream as a memory: a row a token, a column a subspace. ``accesses`` marks cells by name: q, k, v, store."""
-    figure = heatmap(sizes, tokens, subspaces, title, "token", "subspace", diverging=diverging)
+    """The residual stream as a memory: a row a token, a column a subspace. ``accesses`` marks cells by name: q, k, v, store.
+
+    Colours go as far as the largest value after the first token, where models store much that means little.
+    """
+    largest = sizes[1:].abs().max().item() if len(sizes) > 1 else None
+    figure = heatmap(
+        sizes, tokens, subspaces, title, "token", "subspace", diverging=diverging, largest=largest
+    )
     for number, (name, (row, column)) in enumerate((accesses or {}).items()):
         figure.add_scatter(
             x=[column], y=[row], mode="markers+text", text=[name], name=name, textposition="middle right", showlegend=False,

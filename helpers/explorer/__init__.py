@@ -10,7 +10,7 @@ from IPython.display import HTML
 from helpers import views
 from helpers.explorer.interventions import HeadsOff, Patching
 from helpers.explorer.looking import Attention, Lens, Line, Memory
-from helpers.explorer.panel import WIDE, display_data, warning
+from helpers.explorer.panel import NAMED, WIDE, display_data, warning
 from helpers.explorer.steered import Steering
 from helpers.explorer.subject import Subject
 from helpers.models import ModelError, list_models, load_model
@@ -33,7 +33,7 @@ class Explorer:
         shipped = [row["name"] for row in list_models() if row["from"] == "shipped" and row["layers"]]
         names = list(dict.fromkeys([*shipped, model]))
         self.fields = dict(
-            name=widgets.Dropdown(options=names, value=model, description="model"),
+            name=widgets.Dropdown(options=names, value=model, description="model", style=NAMED),
             prompt=text_field("text", prompt),
             other=text_field("second text", other),
             right=text_field("answer", right),
@@ -97,4 +97,4 @@ class Explorer:
 
 
 def text_field(name: str, value: str) -> widgets.Text:
-    return widgets.Text(value=value, description=name, continuous_update=False, layout=WIDE)
+    return widgets.Text(value=value, description=name, continuous_update=False, layout=WIDE, style=NAMED)

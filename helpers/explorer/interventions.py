@@ -75,12 +75,12 @@ PARTS = {
     "what comes back from a head (z)": "out",
 }
 CELL = widgets.Layout(width="46px", min_width="46px", height="26px", padding="0", margin="1px")
-NAME = widgets.Layout(width="64px", min_width="64px", height="26px", margin="1px")
 
 
 def named(name: str) -> widgets.HTML:
     """A row's or a column's name in the grid, shown as it is."""
-    return widgets.HTML(f'<span class="tex2jax_ignore mathjax_ignore">{escape(name)}</span>', layout=NAME)
+    style = "display: block; overflow: hidden; white-space: nowrap"
+    return widgets.HTML(f'<span class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(name)}</span>')
 
 
 class Patching(Panel):
@@ -120,28 +120,35 @@ class Patching(Panel):
             ]
         layer, place = self.chosen
         hooks = swapped(subject.model, subject.other_tokens, layer, part, place)
-        title = f"{layer}, position {place}" if part == "resid" else f"{part} of head {layer}.{place}"
-        patched = read_line(subject.model, subject.tokens, f"swapped: {title}", hooks)
+        what = (
+            f"person {place}, before layer {layer}" if part == "resid" else f"{part} of head {layer}.{place}"
+        )
+        patched = read_line(subject.model, subject.tokens, f"swapped: {what}", hooks)
         said = HTML(f"<p>swapped: {subject.said(subject.logits(hooks))}</p>")
         return [said, views.line(subject.line, patched, layer=subject.model.cfg.n_layers - 1)]
 
     def fill(self, subject: Subject, effects: torch.Tensor, part: str) -> None:
-        """The grid: a row a layer, a button a patch, coloured and labelled by the logit difference it leaves."""
+        """The grid: a row a layer, a button a patch, labelled by the logit difference it leaves and coloured by the change."""
+        for old in self.grid.children:
+            old.close()
         columns = subject.line.tokens if part == "resid" else [f"head {i}" for i in range(effects.shape[1])]
-        largest = effects.abs().max().item() or 1.0
-        cells = [widgets.HTML(layout=NAME), *(named(column) for column in columns)]
+        before = subject.logit_diff(subject.logits()).item()
+        largest = (effects - before).abs().max().item() or 1.0
+        cells = [widgets.HTML(), *map(named, columns)]
         for layer, row in enumerate(effects.tolist()):
             cells.append(named(f"layer {layer}"))
-            cells += [self.button(layer, place, value, largest) for place, value in enumerate(row)]
+            cells += [
+                self.button(layer, place, value, (value - before) / largest)
+                for place, value in enumerate(row)
+            ]
         self.grid.layout.grid_template_columns = f"64px repeat({len(columns)}, 50px)"
         self.grid.children = cells
 
-    def button(self, layer: int, place: int, value: float, largest: float) -> widgets.Button:
+    def button(self, layer: int, place: int, value: float, change: float) -> widgets.Button:
         made = widgets.Button(
             description=f"{value:.1f}", layout=CELL, tooltip=f"layer {layer}, {place}: {value:+.2f}"
         )
-        shade = f"{round(200 * abs(value) / largest):02x}"
-        made.style.button_color = (BLUE if value >= 0 else ORANGE) + shade
+        made.style.button_color = (BLUE if change >= 0 else ORANGE) + f"{round(200 * abs(change)):02x}"
         made.on_click(lambda button: self.click(layer, place))
         return made
 

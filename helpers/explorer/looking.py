@@ -77,7 +77,12 @@ class Memory(Panel):
             sizes, subject.line.tokens, names, title, cells, diverging=direction is not None
         )
         lines = "\n".join(map(str, trace))
-        return [figure, HTML(f'<pre class="tex2jax_ignore">{escape(lines)}</pre>')]
+        return [
+            figure,
+            HTML(
+                f'<pre class="tex2jax_ignore" style="white-space: pre; overflow-x: auto">{escape(lines)}</pre>'
+            ),
+        ]
 
     def code(self, subject, destination, head, colour):
         along = ""

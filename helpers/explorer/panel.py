@@ -10,6 +10,7 @@ from IPython.display import HTML
 from helpers.explorer.subject import Subject
 
 WIDE = widgets.Layout(width="560px", max_width="95%")
+NAMED = {"description_width": "96px"}
 
 
 class Panel:
@@ -76,4 +77,6 @@ def warning(error: Exception) -> str:
 
 
 def slider(name: str, most: int, value: int = 0) -> widgets.IntSlider:
-    return widgets.IntSlider(value=value, min=0, max=most, description=name, continuous_update=False)
+    return widgets.IntSlider(
+        value=value, min=0, max=most, description=name, continuous_update=False, style=NAMED
+    )
