@@ -5,7 +5,7 @@ and corrupted ones as ``into`` this is denoising: what *suffices* to bring the a
 what is *needed*? A metric gets the logits where the answer is due, ``[prompt, d_vocab]``, and returns a number a prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -45,6 +45,23 @@ def by_start(forward: Forward, base: Run, starts: Sequence[int], deltas, metric:
     return torch.stack(found)
 
 
+def by_place(
+    forward: Forward, base: Run, change: Callable, metric: Metric
+) -> Float[Tensor, "layer pos prompt"]:
+    """The metric for each layer and position when ``change(layer)`` is added to the stream before the layer, there alone."""
+
+    def deltas(step, start):
+        layer, stage = step
+        added = change(layer) if stage == "pre" else None
+        if added is None:
+            return None
+        delta = torch.zeros_like(base.pre[layer][:, start:])
+        delta[:, 0] = added[:, start]
+        return delta[None]
+
+    return by_start(forward, base, range(base.tokens.shape[1]), deltas, metric).transpose(0, 1)
+
+
 @torch.no_grad()
 def patch_residual(
     model: TransformerBridge,
@@ -57,17 +74,10 @@ def patch_residual(
     forward = Forward(model, memory)
     base, other = both_runs(forward, into, source)
 
-    def deltas(step, start):
-        layer, stage = step
-        if stage == "mid" or layer == forward.n_layers:
-            return None
-        delta = torch.zeros_like(base.pre[layer][:, start:])
-        delta[:, 0] = (other.pre[layer] - base.pre[layer])[:, start]
-        return delta[None]
+    def change(layer):
+        return other.pre[layer] - base.pre[layer] if layer < forward.n_layers else None
 
-    length = into.shape[1]
-    found = by_start(forward, base, range(length), deltas, metric)
-    return found.transpose(0, 1)
+    return by_place(forward, base, change, metric)
 
 
 @torch.no_grad()
@@ -84,18 +94,12 @@ def patch_mlp(
     forward = Forward(model, memory)
     base, other = both_runs(forward, into, source)
 
-    def deltas(step, start):
-        layer, stage = step
-        if stage == "mid" or layer == 0:
+    def change(layer):
+        if layer == 0:
             return None
-        outputs = [run.pre[layer] - run.mid[layer - 1] for run in (base, other)]
-        delta = torch.zeros_like(base.pre[layer][:, start:])
-        delta[:, 0] = (outputs[1] - outputs[0])[:, start]
-        return delta[None]
+        return (other.pre[layer] - other.mid[layer - 1]) - (base.pre[layer] - base.mid[layer - 1])
 
-    length = into.shape[1]
-    found = by_start(forward, base, range(length), deltas, metric)
-    return found.transpose(0, 1)
+    return by_place(forward, base, change, metric)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from transformer_lens import patching as tl
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from helpers.ablation import ablate, bootstrap, faithfulness, head_means, keep_only
+from helpers.ablation import ablate, bootstrap, faithfulness, head_hooks, head_means, keep_only
 from helpers.forward import Forward
 from helpers.models import DATA
 from helpers.patching import PARTS, patch_heads, patch_mlp, patch_residual, path_patch
@@ -202,6 +202,16 @@ def test_ablation_of_four_kinds(model, prompts, caches):
     for kind, values in kinds.items():
         ours = ablate(model, into, heads, metric, kind, other=source, groups=groups)
         torch.testing.assert_close(ours, with_hooks(model, into, heads, values), atol=1e-4, rtol=0)
+
+
+def test_heads_off_by_hooks_as_by_ablation(model, prompts):
+    into, source = prompts
+    heads = [(0, 1), (model.cfg.n_layers - 1, 2)]
+    hooks = head_hooks(heads, Forward(model).run(source).z)
+    by_hooks = metric(model.run_with_hooks(into, fwd_hooks=hooks)[:, -1])
+    torch.testing.assert_close(
+        by_hooks, ablate(model, into, heads, metric, "resample", source), atol=1e-4, rtol=0
+    )
 
 
 def test_faithfulness_is_1_for_everything_and_0_for_nothing(model, prompts):

@@ -8,7 +8,7 @@ import torch
 from helpers import views
 from helpers.line import Line, read_line
 from helpers.planted import Layout, distinct_repeated, induction_model
-from helpers.trace import address_trace
+from helpers.trace import address_trace, memory
 from tests.lab import browser
 
 HOSTILE = [
@@ -194,3 +194,29 @@ def test_the_trace_names_the_address_of_a_planted_circuit():
     )
     with pytest.raises(ValueError, match="destination among the 13 tokens"):
         address_trace(induction_model(layout), tokens, destination=13)
+
+
+@pytest.mark.parametrize("name", ["ioi-gpt2", "attn-only-2l"])
+def test_the_memory_of_a_logit_sums_to_the_logit(shipped_model, name):
+    model = shipped_model(name)
+    tokens = model.to_tokens("When Mary and John went to the store")
+    sizes, names = memory(model, tokens, model.W_U[:, 7] - model.W_U[:, 11])
+    logits = model(tokens)[0] - model.b_U
+    torch.testing.assert_close(sizes.sum(dim=1), logits[:, 7] - logits[:, 11], atol=1e-3, rtol=1e-3)
+    lengths, same_names = memory(model, tokens)
+    assert names == same_names and names[0] == "emb" and "L1H0" in names and (lengths >= 0).all()
+
+
+def test_a_trace_marks_its_cells_in_the_memory():
+    layout = Layout(d_vocab=9, n_ctx=14)
+    tokens = distinct_repeated(layout, 6, 1, torch.Generator().manual_seed(0))
+    trace = {(a.layer, a.head): a for a in address_trace(induction_model(layout), tokens, destination=9)}
+    _, names = memory(induction_model(layout), tokens)
+    column = names.index
+    assert trace[1, 2].cells(names) == {
+        "q": (9, column("emb")), "k": (4, column("L0H1")), "v": (4, column("emb")), "store": (9, column("L1H2"))
+    }  # fmt: skip
+    assert set(trace[0, 1].cells(names)) == {
+        "v",
+        "store",
+    }  # positions are read, and stand nowhere in this memory
