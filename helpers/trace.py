@@ -13,6 +13,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.composition import composition_scores, port_scores
+from helpers.line import one_text
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,13 @@ def address_trace(
     model: TransformerBridge, tokens: Int[Tensor, "1 pos"], destination: int = -1
 ) -> list[Access]:
     """One ``Access`` a head, for one destination token of one text."""
+    one_text(tokens)
     length = tokens.shape[1]
     if not -length <= destination < length:
         raise ValueError(
             f"expected a destination among the {length} tokens, 0 to {length - 1}, got {destination}"
         )
-    _, cache = model.run_with_cache(tokens[:1])
+    _, cache = model.run_with_cache(tokens)
     trace = []
     for layer, (names, scores) in enumerate(subspace_scores(model)):
         rows = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]
