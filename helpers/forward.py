@@ -46,10 +46,10 @@ class Forward:
     """The forward pass of a GPT-2 or a shortformer model, read at the last position of each prompt."""
 
     def __init__(self, model: TransformerBridge, memory: float = 5e8):
-        hooked = [name for name, point in model.hook_dict.items() if point.fwd_hooks]
-        if hooked:  # the run that a sweep begins with would see them, the sweep itself would not
+        if any(point.fwd_hooks for point in model.hook_dict.values()):
+            # the run that a sweep begins with would see them, the sweep itself would not
             raise ValueError(
-                f"expected a model without hooks, found one on {hooked[0]}: take it off with model.reset_hooks()."
+                "expected a model without hooks, found some: take them off with model.reset_hooks()."
             )
         self.model, self.memory = model, memory
         self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
