@@ -37,6 +37,8 @@ def leaf_differs(right, wrong) -> bool:
     numbers = int | float | Tensor
     if not (isinstance(right, numbers) and isinstance(wrong, numbers)):
         return type(right) is not type(wrong) or right != wrong
+    if isinstance(right, int | float) and isinstance(wrong, Tensor) and wrong.numel() == 1:
+        wrong = wrong.flatten()[0]  # as good as a number
     right, wrong = (torch.as_tensor(number).detach() for number in (right, wrong))
     if right.shape != wrong.shape or right.is_complex() != wrong.is_complex():
         return True
@@ -121,37 +123,36 @@ TENSORS = st.builds(
     st.sampled_from(DTYPES),
     st.sampled_from([None, 0.0, 1.0, -1e30, math.nan, math.inf]),
 )
-SIMPLE = st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text() | st.binary()
+SIMPLE = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text() | st.binary()
+)
 VALUES = st.recursive(
     SIMPLE | TENSORS | st.builds(lambda make: make(), st.sampled_from(OBJECTS)),
     lambda inner: st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
     max_leaves=6,
 )
-ERRORS = [kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)]
+ERRORS = [
+    kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)
+]
 ERRORS.remove(KeyboardInterrupt)  # goes through a check: it is the learner's own hand
 ERRORS += [HostileError, HostileMemoryError, TimeUp, torch.OutOfMemoryError, torch.linalg.LinAlgError]
 
 
 def nonsense(value):
     """Returns the same value whatever it is given."""
-    return lambda exercise: wrong(exercise, lambda given: value)
+    return lambda exercise: always_wrong(lambda *given: value)
 
 
 def raising(kind):
-    """Raises; a NotImplementedError, too, from somewhere else than the line that waits for an answer."""
-
-    def answer(given):
-        raise kind
-
-    return lambda exercise: wrong(exercise, answer)
-
-
-def wrong(exercise, answer, effect=None):
-    """A function of any arguments that returns ``answer(arguments)`` and is wrong without a comparison."""
+    """Raises."""
 
     def function(*given):
-        return answer(given)
+        raise kind
 
+    return lambda exercise: always_wrong(function)
+
+
+def always_wrong(function):
     function.differed = True
     return function
 
@@ -227,7 +228,7 @@ def spoiled_input(leaf: int, how: str, index: int, amount: float):
         tensors = [i for i, value in enumerate(leaves) if isinstance(value, Tensor)]
         at = tensors[leaf % len(tensors)] if tensors else None
         new = [spoil(old, how, index, amount) if i == at else old for i, old in enumerate(leaves)]
-        return reference(*given), reference(*tree_unflatten(new, form))
+        return reference(*again(given)), reference(*tree_unflatten(new, form))
 
     return lambda exercise: compared(exercise, change)
 
@@ -240,9 +241,14 @@ def swapped(first: int, second: int):
         i, j = (place % max(1, len(new)) for place in (first, second))
         if new:
             new[i], new[j] = new[j], new[i]
-        return reference(*given), reference(*new)
+        return reference(*again(given)), reference(*new)
 
     return lambda exercise: compared(exercise, change)
+
+
+def again(given: tuple) -> list:
+    """Arguments for one more call: a generator begins where it stands."""
+    return [value.clone_state() if isinstance(value, torch.Generator) else value for value in given]
 
 
 def compared(exercise, change):

@@ -99,7 +99,7 @@ class Notebook:
                 self.manager.interrupt_kernel()
 
         self.client.execute_interactive(textwrap.dedent(source), output_hook=show, timeout=120)
-        return "\n".join(shown)
+        return "\n".join(shown).strip()
 
 
 @pytest.fixture(scope="module")
@@ -157,16 +157,17 @@ def test_a_check_that_was_interrupted_runs_again(notebook):
         "import threading, _thread\nthreading.Timer(1, _thread.interrupt_main).start()\ncheck(endless)"
     )
     assert "✔ 0.3 Passed" in notebook.run("check(exercise('0.3')(get('0.3').reference))")
-    assert notebook.run("print('prints come here')") == "prints come here\n"
+    assert notebook.run("print('prints come here')") == "prints come here"
 
 
 def test_shadowed_names_are_told_by_the_line_and_come_back_with_the_import_cell(notebook):
-    answer = """
+    notebook.run("""
         @exercise("0.3")
         def scores(patterns):
             return torch.diagonal(patterns, -1, -2, -1).mean(-1)
-    """
-    notebook.run(answer + "\ntorch = helpers = None")
+
+        torch = helpers = None
+    """)
     shown = notebook.run("check(scores)")
     assert "AttributeError: 'NoneType' object has no attribute 'diagonal' in your line" in shown
     assert "return torch.diagonal" in shown
@@ -179,7 +180,7 @@ def test_shadowed_names_are_told_by_the_line_and_come_back_with_the_import_cell(
 def test_cells_out_of_order_and_twice(notebook):
     cell = "@exercise('0.3')\ndef scores(patterns):\n    {}"
     right = "return patterns.diagonal(-1, -2, -1).mean(-1)"
-    assert "NameError: name 'scores' is not defined" in notebook.run("check(scores)")
+    assert "NameError: name 'not_run' is not defined" in notebook.run("check(not_run)")
     for body, said in [("pass", "returned None"), (right, "✔ 0.3 Passed"), ("pass", "returned None")]:
         for _ in range(2):
             notebook.run(cell.format(body))
@@ -188,10 +189,11 @@ def test_cells_out_of_order_and_twice(notebook):
 
 def test_the_checks_survive_a_notebook_with_other_settings():
     """What learners set and forget: double precision, no gradients, a device, inference mode."""
+    every = exercises.all()
     torch.set_default_dtype(torch.float64)
     try:
         with torch.inference_mode(), torch.device("meta"):
-            outcomes = {e.id: e.check(e.reference).status for e in exercises.all()}
+            outcomes = {exercise.id: exercise.check(exercise.reference).status for exercise in every}
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
@@ -201,7 +203,9 @@ def test_the_checks_survive_a_notebook_with_other_settings():
 def test_a_hook_that_was_left_on_the_model_is_met_before_a_sweep_and_does_not_touch_a_check():
     model, tokens = small_model(), torch.randint(11, (2, 5))
     model.add_hook("blocks.1.attn.hook_z", lambda z, hook: z * 0)
-    with pytest.raises(ValueError, match="expected a model without hooks, found some: take them off with model.reset_hooks"):
+    with pytest.raises(
+        ValueError, match="expected a model without hooks, found some: take them off with model.reset_hooks"
+    ):
         patch_heads(model, tokens, tokens, lambda logits: logits[:, 0])
     model.reset_hooks()
     assert patch_heads(model, tokens, tokens, lambda logits: logits[:, 0]).shape == (2, 3, 2)
@@ -267,7 +271,10 @@ def test_tokens_that_a_model_can_not_read_are_met_with_a_sentence(shipped_model,
         (lambda model: views.line(), "expected one line or two, got none"),
         (lambda model: views.line(read_line(model, model.to_tokens("a")), layer=2), "a layer from -1 to 1"),
         (lambda model: views.line(read_line(model, model.to_tokens("a")), asker=9), "an asker below 2"),
-        (lambda model: views.attention_heads(torch.ones(1, 0, 0), []), "1 to 2,000,000 numbers to draw, got 0"),
+        (
+            lambda model: views.attention_heads(torch.ones(1, 0, 0), []),
+            "1 to 2,000,000 numbers to draw, got 0",
+        ),
         (lambda model: views.colored_tokens([], torch.ones(0)), "numbers to draw, got 0"),
         (
             lambda model: views.attention_pattern(torch.ones(1, 1).expand(2000, 2000), ["a"] * 2000),

@@ -77,12 +77,12 @@ def test_what_a_hub_may_do(hub_folder, fault, sentence):
         said = in_fresh_python(TRY_GPT2, hub, home)
     assert sentence in said and "load_model('attn-only-2l')" in said and said.count("\n") == 1
     assert time.monotonic() - begun < 120
-    damaged = f"delete {home / 'hub/models--gpt2'} and call again"
     if "could not be loaded" in sentence:
-        assert damaged in said
+        assert f"delete {home / 'hub/models--gpt2'} and call again" in said
         shutil.rmtree(home / "hub/models--gpt2")
-    with serve(hub_folder) as hub:
-        assert in_fresh_python(TRY_GPT2, hub, home) == "loaded\n"
+    if "could not be loaded" in sentence or fault is half_a_file:
+        with serve(hub_folder) as hub:
+            assert in_fresh_python(TRY_GPT2, hub, home) == "loaded\n"
 
 
 def test_a_model_that_was_downloaded_once_loads_when_the_hub_is_silent(hub_folder):

@@ -106,6 +106,8 @@ def plain(output):
             raise Wrong(
                 "too large", f"your function returned {output.numel():,} numbers, {list(output.shape)}."
             )
+        if output.is_complex():
+            raise Wrong("wrong dtype", f"expected real numbers, got {output.dtype}.")
         return output
     if isinstance(output, dict):
         return {plain(key): plain(value) for key, value in output.items()}

@@ -43,7 +43,7 @@ def logits_stay_and_the_basis_changes(trial: Trial) -> None:
         theirs = mistake.answer(weights, R)
         if all(difference(output[name], theirs[name], "row column", 1e-4) is None for name in NAMES):
             raise Wrong(mistake.name, mistake.explanation)
-    for name in ("W_E", "W_U"):
+    for name in NAMES:
         problem = difference(output[name], rotate(weights, R)[name], "row column", 1e-4)
         if problem:
             raise Wrong(problem.diagnosis, f"{name}: {problem}")
