@@ -22,8 +22,8 @@ EFFECT = {
     "3.3": lambda scores: scores.square().mean().log(),  # random: their level counts
     "4.1": lambda tokens: sorted(tokens.tolist()),  # random: the rows may come in any order
     "4.5": lambda factors: factors[0] @ factors[1],
-    "4.9": lambda head: attend(head, *embedded()),
-    "4.10": lambda head: [part[SECOND] for part in attend(head, *after_layer_0())],
+    "4.9": lambda head: attend(map(Tensor.float, head), *embedded()),
+    "4.10": lambda head: [part[SECOND] for part in attend(map(Tensor.float, head), *after_layer_0())],
 }
 
 

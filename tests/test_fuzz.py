@@ -30,7 +30,7 @@ def test_a_wrong_function_never_passes(exercise, record_property):
     tried = 0
 
     @seed(EXERCISES.index(exercise))
-    @settings(database=None, deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+    @settings(database=None, deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
     @given(WRONG)
     def fuzz(make):
         nonlocal tried
