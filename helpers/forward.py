@@ -46,6 +46,11 @@ class Forward:
     """The forward pass of a GPT-2 or a shortformer model, read at the last position of each prompt."""
 
     def __init__(self, model: TransformerBridge, memory: float = 5e8):
+        if any(point.fwd_hooks for point in model.hook_dict.values()):
+            # the run that a sweep begins with would see them, the sweep itself would not
+            raise ValueError(
+                "expected a model without hooks, found some: take them off with model.reset_hooks()."
+            )
         self.model, self.memory = model, memory
         self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
         self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U

@@ -33,15 +33,14 @@ def read_line(
     The logit lens after a layer is that layer's stream through the final LayerNorm and the unembedding; an answer is
     stream W_V W_O W_U of the person who is asked, whose LayerNorm scale changes no order.
     """
-    if tokens.ndim != 2 or len(tokens) != 1:
-        raise ValueError(f"expected one text, tokens [1, pos], got {list(tokens.shape)}")
+    one_text(tokens)
+    if model.cfg.n_layers == 0:
+        raise ValueError("this model has no layers: nobody in the line can ask. Load one that has some.")
     with model.hooks(fwd_hooks=list(hooks)):
         _, cache = model.run_with_cache(tokens)
     layers, words = range(model.cfg.n_layers), [model.tokenizer.decode(token) for token in tokens[0]]
     before = [cache[f"blocks.{layer}.hook_resid_pre"][0] for layer in layers]
-    streams = (
-        [*before, cache[f"blocks.{layers[-1]}.hook_resid_post"][0]] if layers else [cache["hook_embed"][0]]
-    )
+    streams = [*before, cache[f"blocks.{layers[-1]}.hook_resid_post"][0]]
     thoughts = []
     for stream in streams:
         best = (model.ln_final(stream[None])[0] @ model.W_U + model.b_U).softmax(dim=-1).max(dim=-1)
@@ -80,6 +79,12 @@ def swapped(
         return activation
 
     return [(name, put)]
+
+
+def one_text(tokens: Int[Tensor, "1 pos"]) -> None:
+    """Refuse anything but the tokens of one text."""
+    if tokens.ndim != 2 or len(tokens) != 1 or tokens.shape[1] == 0:
+        raise ValueError(f"expected one text, tokens [1, pos], got {list(tokens.shape)}")
 
 
 def changed_most(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:

@@ -4,6 +4,7 @@ Shipped models lie in ``data/`` and need no network. Their weights are safetenso
 unpickled.
 """
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub import constants, file_download, hf_hub_download
+from huggingface_hub.utils import get_session
 from safetensors.torch import load_file
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.supported_models import MODEL_ALIASES, OFFICIAL_MODEL_NAMES
@@ -18,7 +21,7 @@ from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_check
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from helpers.shortformer import ShortformerModel, config, wrap
+from helpers.shortformer import ShortformerModel, config, guarded, wrap
 
 DATA = Path(__file__).parents[1] / "data"
 REGISTRY = DATA / "models.json"
@@ -49,6 +52,7 @@ PUBLIC = {
         "callummcdougall/attn_only_2L_half", 2, 12, 768, 184, "the two-layer model of the ARENA course"
     ),
 }
+SILENCE = 10  # seconds without an answer after which the hub counts as not there
 ARENA_FILE = "attn_only_2L_half.pth"
 ARENA_SIZES = dict(n_layers=2, n_heads=12, d_model=768, d_head=64, n_ctx=2048, d_vocab=50278)
 ARENA_TOKENIZER = "EleutherAI/gpt-neox-20b"
@@ -111,7 +115,8 @@ def load_model(
             f"there is no model {name!r}. The nearest names: {', '.join(near)}; list_models() shows them all."
         )
     try:
-        return download_arena(device) if name == "attn-only-2l-arena" else download(name, device)
+        with cached_when_silent():
+            return download_arena(device) if name == "attn-only-2l-arena" else download(name, device)
     except Exception as error:
         raise ModelError(explain(name, error)) from error
 
@@ -149,6 +154,20 @@ def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = Non
     return bridge
 
 
+@contextlib.contextmanager
+def cached_when_silent():
+    """Ask the hub once; when it is silent, take what was downloaded before, without a minute of waiting for each file."""
+    before = constants.HF_HUB_OFFLINE
+    try:
+        get_session().head(constants.ENDPOINT, timeout=SILENCE)
+    except Exception:  # whatever keeps the hub from answering
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
 def download(name: str, device: str) -> TransformerBridge:
     """A public model through TransformerLens."""
     return booted(PUBLIC[name].repo if name in PUBLIC else name, device)
@@ -159,13 +178,11 @@ def booted(source: str, device: str, **given) -> TransformerBridge:
     bridge = TransformerBridge.boot_transformers(source, device=device, **given)
     if bridge.cfg.architecture == "GPT2LMHeadModel":
         bridge.enable_compatibility_mode()
-    return bridge.train(False).requires_grad_(False)
+    return guarded(bridge.train(False).requires_grad_(False))
 
 
 def download_arena(device: str) -> TransformerBridge:
     """The ARENA course's two-layer model: an old TransformerLens checkpoint, read without unpickling code."""
-    from huggingface_hub import hf_hub_download
-
     file = hf_hub_download(PUBLIC["attn-only-2l-arena"].repo, ARENA_FILE)
     state = torch.load(file, map_location="cpu", weights_only=True)
     tokenizer = AutoTokenizer.from_pretrained(ARENA_TOKENIZER)
@@ -198,8 +215,16 @@ def explain(name: str, error: BaseException) -> str:
         word in text
         for word in ("Connect", "connect", "LocalEntryNotFound", "Timeout", "timed out", "offline", "resolve")
     ):
-        return f"{name} could not be downloaded: the Hugging Face hub can not be reached (no network?). {instead}"
-    return f"{name} could not be loaded ({type(error).__name__}: {str(error)[:200]}). {instead}"
+        return (
+            f"{name} could not be downloaded: the Hugging Face hub can not be reached or does not answer as it should "
+            f"(no network? a login page?). What has arrived is kept: call again later. {instead}"
+        )
+    repo = PUBLIC[name].repo if name in PUBLIC else name
+    folder = Path(constants.HF_HUB_CACHE) / file_download.repo_folder_name(repo_id=repo, repo_type="model")
+    return (
+        f"{name} could not be loaded ({type(error).__name__}: {str(error)[:200]}). If its files were damaged on the way, "
+        f"delete {folder} and call again. {instead}"
+    )
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -68,13 +68,8 @@ class ShortformerModel(NativeModel):
                 parameter.requires_grad_(False)
 
     def forward(self, input_ids: Int[Tensor, "batch pos"], **_) -> Float[Tensor, "batch pos d_vocab"]:
-        seq = input_ids.shape[1]
-        if seq > self.cfg.n_ctx:
-            raise ValueError(
-                f"the prompt has {seq} tokens and this model reads {self.cfg.n_ctx}: give it a shorter one"
-            )
         residual = self.tok_embed(input_ids)
-        positions = self.pos(torch.arange(seq, device=input_ids.device)[None])
+        positions = self.pos(torch.arange(input_ids.shape[1], device=input_ids.device)[None])
         for block in self.layers:
             (residual,) = block(residual, positions=positions)
         return self.head(self.ln_out(residual))
@@ -92,7 +87,28 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
         tokenizer=tokenizer,
         model_name=model_name,
     )
-    return bridge.train(False).requires_grad_(False)
+    return guarded(bridge.train(False).requires_grad_(False))
+
+
+def guarded(bridge: TransformerBridge) -> TransformerBridge:
+    """The bridge, which from here on meets tokens that its model can not read with a sentence."""
+    n_ctx, d_vocab = bridge.cfg.n_ctx, bridge.cfg.d_vocab
+
+    def meet(_, given):
+        tokens = given[0] if given else torch.zeros(1, 1)
+        if tokens.is_floating_point():  # embeddings
+            return
+        if not 1 <= tokens.shape[-1] <= n_ctx:
+            raise ValueError(
+                f"the prompt has {tokens.shape[-1]} tokens and this model reads 1 to {n_ctx}: give it another one"
+            )
+        if tokens.min() < 0 or tokens.max() >= d_vocab:
+            raise ValueError(
+                f"expected token ids from 0 to {d_vocab - 1}, got {tokens.min()} to {tokens.max()}: make them with model.to_tokens(text)"
+            )
+
+    bridge.original_model.register_forward_pre_hook(meet)
+    return bridge
 
 
 def config(**sizes: int) -> TransformerBridgeConfig:

@@ -5,11 +5,14 @@ https://arxiv.org/abs/2308.10248; Rimsky et al. 2023, https://arxiv.org/abs/2312
 """
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+
+from helpers.line import one_text
 
 
 @torch.no_grad()
@@ -17,8 +20,8 @@ def contrast_vector(
     model: TransformerBridge, positive: Sequence[str], negative: Sequence[str], layer: int
 ) -> Float[Tensor, " d_model"]:
     """Mean stream before ``layer`` at the last token of the positive texts minus that of the negative ones."""
-    if not positive or not negative:
-        raise ValueError("expected texts of both kinds: a contrast needs two sides.")
+    if not positive or not negative or isinstance(positive, str) or isinstance(negative, str):
+        raise ValueError("expected lists of texts of both kinds: a contrast needs two sides.")
     name = f"blocks.{layer}.hook_resid_pre"
 
     def mean_stream(texts: Sequence[str]) -> Tensor:
@@ -34,10 +37,14 @@ def steering_hook(direction: Float[Tensor, " d_model"], layer: int, strength: fl
     """A hook that adds ``strength`` × ``direction`` to the stream before ``layer`` at every position but the first."""
     if direction.ndim != 1 or not torch.isfinite(direction).all():
         raise ValueError("expected a direction [d_model] of finite numbers.")
-    if strength != strength:
-        raise ValueError("expected a strength that is a number, got NaN.")
+    if not isfinite(strength):
+        raise ValueError(f"expected a strength that is a finite number, got {strength}.")
 
     def add(resid, hook):
+        if len(direction) != resid.shape[-1]:
+            raise ValueError(
+                f"expected a direction [d_model] = [{resid.shape[-1]}], got {list(direction.shape)}."
+            )
         resid = resid.clone()
         resid[:, 1:] += strength * direction
         return resid
@@ -55,9 +62,12 @@ def write(
     seed: int = 0,
 ) -> Int[Tensor, "1 longer"]:
     """``count`` more tokens, drawn one by one under the hooks; the likeliest each time when ``temperature`` is 0."""
+    one_text(tokens)
     generator = torch.Generator().manual_seed(seed)
     room = model.cfg.n_ctx - tokens.shape[1]
-    for _ in range(min(count, room)):
+    for _ in range(
+        count if room < 0 else min(count, room)
+    ):  # a text that is too long is refused by the model
         with model.hooks(fwd_hooks=list(hooks)):
             logits = model(tokens)[0, -1]
         drawn = (

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.composition import composition_scores, port_scores
+from helpers.line import one_text
 from helpers.residual import decompose
 
 
@@ -96,7 +97,8 @@ def memory(
     With a ``direction`` of the unembedding (a column of W_U, or a difference of two) instead what each store adds to it, in
     logits:  store / scale · direction , scale being that of the final LayerNorm where there is one.
     """
-    _, cache = model.run_with_cache(tokens[:1])
+    one_text(tokens)
+    _, cache = model.run_with_cache(tokens)
     stores, names = decompose(model, cache)
     if direction is not None and "ln_final.hook_scale" in cache:
         stores = stores / cache["ln_final.hook_scale"][0]
@@ -109,12 +111,13 @@ def address_trace(
     model: TransformerBridge, tokens: Int[Tensor, "1 pos"], destination: int = -1, scores: list | None = None
 ) -> list[Access]:
     """One ``Access`` a head, for one destination token of one text; ``scores``, those of ``subspace_scores``, spare computing them."""
+    one_text(tokens)
     length = tokens.shape[1]
     if not -length <= destination < length:
         raise ValueError(
             f"expected a destination among the {length} tokens, 0 to {length - 1}, got {destination}"
         )
-    _, cache = model.run_with_cache(tokens[:1])
+    _, cache = model.run_with_cache(tokens)
     trace = []
     for layer, (names, table) in enumerate(scores or subspace_scores(model)):
         rows = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]

@@ -27,6 +27,7 @@ from helpers.line import Line
 from helpers.plots import BLUE, GREY, ORANGE
 
 BUNDLE = Path(circuitsvis.__file__).parent / "dist/cdn/iife.js"
+MOST = 2_000_000  # numbers in one view: some 10 MB of text in the page
 LINE = (Path(__file__).parent / "line.js").read_text()
 _sent = False  # whether this kernel has put the bundle into an output
 _numbers = itertools.count()
@@ -145,6 +146,7 @@ def colored_tokens(tokens: Sequence[str], values: Float[Tensor, " pos"]) -> HTML
     """A text whose tokens are coloured by a value: blue above 0, orange below."""
     if len(values) != len(tokens):
         raise ValueError(f"expected one value a token, got {len(values)} values and {len(tokens)} tokens")
+    drawable(values)
     largest = max(values.abs().max().item(), 1e-9)
     spans = [
         f'<span title="{value:.3f}" style="background: {BLUE if value >= 0 else ORANGE}{round(200 * abs(value) / largest):02x}">'
@@ -157,11 +159,22 @@ def colored_tokens(tokens: Sequence[str], values: Float[Tensor, " pos"]) -> HTML
 
 
 def checked(patterns: Tensor, tokens: Sequence[str], names: int) -> None:
-    """Refuse patterns that do not fit the tokens or names."""
+    """Refuse patterns that do not fit the tokens or names, or that can not be drawn."""
     if tuple(patterns.shape) != (names, len(tokens), len(tokens)):
         raise ValueError(
             f"expected patterns [head query key] = {[names, len(tokens), len(tokens)]}, got {list(patterns.shape)}"
         )
+    drawable(patterns)
+
+
+def drawable(values: Tensor) -> None:
+    """Refuse no numbers at all, more than a page can hold, and NaN."""
+    if not 1 <= values.numel() <= MOST:
+        raise ValueError(
+            f"expected 1 to {MOST:,} numbers to draw, got {values.numel():,}: show fewer heads, or a part of the text."
+        )
+    if not values.isfinite().all():
+        raise ValueError("expected finite numbers to draw, got NaN or infinity: what did a hook change?")
 
 
 def line(*lines: Line, layer: int = -1, head: int = 0, asker: int | None = None) -> HTML:
@@ -169,8 +182,16 @@ def line(*lines: Line, layer: int = -1, head: int = 0, asker: int | None = None)
 
     Each person's box is what they think comes next after that layer. ``layer=-1`` is before the first one.
     """
-    asker = len(lines[0].tokens) - 1 if asker is None else asker
+    if not lines:
+        raise ValueError("expected one line or two, got none: make one with read_line(model, tokens).")
+    n_layers, n_heads, length, _ = lines[0].patterns.shape
+    asker = length - 1 if asker is None else asker
+    if not (-1 <= layer < n_layers and 0 <= head < n_heads and 0 <= asker < length):
+        raise ValueError(
+            f"expected a layer from -1 to {n_layers - 1}, a head below {n_heads} and an asker below {length}, got {layer}, {head} and {asker}."
+        )
     for one in lines:
+        drawable(one.patterns)
         if one.patterns.shape != lines[0].patterns.shape:
             raise ValueError(
                 f"expected lines of one shape, got {[list(other.patterns.shape) for other in lines]}: "

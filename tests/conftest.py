@@ -22,3 +22,14 @@ def shipped_model():
     from helpers.models import load_model
 
     return functools.cache(load_model)
+
+
+def pytest_terminal_summary(terminalreporter):
+    tried = [
+        number
+        for report in terminalreporter.getreports("passed")
+        for name, number in report.user_properties
+        if name == "wrong functions"
+    ]
+    if tried:
+        terminalreporter.write_line(f"wrong functions rejected: {sum(tried)}, in {len(tried)} tests")

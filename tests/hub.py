@@ -10,8 +10,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def serve(folder: Path):
-    """Serve ``folder/OWNER/REPO/FILE`` (or ``folder/REPO/FILE``) as hub repositories; yields the address."""
+def serve(folder: Path, fault=lambda path, *reply: reply):
+    """Serve ``folder/OWNER/REPO/FILE`` (or ``folder/REPO/FILE``) as hub repositories; yields the address.
+
+    ``fault(path, status, content, headers)`` may change what is answered.
+    """
 
     class Hub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -59,12 +62,15 @@ def serve(folder: Path):
             self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"}, True)
 
         def reply(self, status: int, content: bytes, headers: dict, body: bool):
+            headers = {**headers, "Content-Length": str(len(content))}
+            status, content, headers = fault(self.path, status, content, headers)
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             if body:
                 self.wfile.write(content)
+                self.close_connection = len(content) < int(headers["Content-Length"])
 
         def do_GET(self):
             self.answer(body=True)

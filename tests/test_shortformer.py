@@ -94,5 +94,5 @@ def test_an_edit_of_the_scores_is_discarded_with_a_warning(name):
 
 
 def test_a_prompt_longer_than_the_context_is_refused():
-    with pytest.raises(ValueError, match="17 tokens and this model reads 16"):
+    with pytest.raises(ValueError, match="17 tokens and this model reads 1 to 16"):
         small_model()(torch.zeros(1, 17, dtype=torch.long))

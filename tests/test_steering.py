@@ -48,7 +48,7 @@ def test_writing_is_seeded_and_stops_at_the_context(shipped_model):
 def test_a_direction_that_can_not_be_added_is_refused(direction):
     with pytest.raises(ValueError, match="finite numbers"):
         steering_hook(direction, 0, 1.0)
-    with pytest.raises(ValueError, match="got NaN"):
+    with pytest.raises(ValueError, match="finite number, got nan"):
         steering_hook(torch.ones(3), 0, float("nan"))
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from helpers.exercises.sandbox import Printed, TimeUp, Wrong, model_restored, protected, within_time
+from helpers.exercises.sandbox import Printed, TimeUp, Wrong, model_unchanged, plain, protected, within_time
 
 TIME_LIMIT = 10  # seconds
+MESSAGE_LIMIT = 1000  # characters: a message may quote what a function returned
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,16 @@ class Exercise:
         return outcome
 
     def crash(self, error: BaseException, answer: Callable) -> "Result":
+        try:
+            text = within_time(TIME_LIMIT, lambda: str(error)[:300])
+        except BaseException:
+            text = "(an error that can not be shown)"
         line = learner_line(error, answer)
         where = f" in your line {line[0]}: {line[1]}" if line else ""
-        try:
-            text = str(error)[:300]
-        except Exception:
-            text = "(an error that can not be shown)"
         return self.result("failed", f"{type(error).__name__}: {text}{where}", "exception")
 
     def result(self, status: str, message: str, diagnosis: str | None = None) -> "Result":
-        return Result(self, status, message, diagnosis)
+        return Result(self, status, message[:MESSAGE_LIMIT], diagnosis)
 
 
 @dataclass
@@ -106,10 +107,10 @@ class Trial:
         """The answer's output, in single precision. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
         given = [copied(argument) for argument in arguments]
         try:
-            with model_restored(arguments):
-                output = within_time(TIME_LIMIT, self.answer, *given)
+            with model_unchanged(arguments):
+                output = within_time(TIME_LIMIT, lambda: plain(self.answer(*given)))
         except RuntimeError as error:
-            if "allocate memory" in str(error):
+            if type(error) is RuntimeError and "allocate memory" in str(error):
                 raise Wrong(
                     "out of memory", "a matrix too large for memory was formed: keep to thin factors."
                 ) from error
@@ -190,13 +191,13 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
         output = torch.tensor(float(output))
     if not isinstance(output, Tensor):
         return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
-    if not output.is_floating_point() and not output.is_complex() and torch.equal(expected, expected.round()):
-        output = output.float()
     if output.shape != expected.shape:
         return Wrong(
             "wrong shape", f"expected shape {list(expected.shape)} [{axes}], got {list(output.shape)}."
         )
-    if output.is_complex() or output.dtype == torch.bool or not torch.is_floating_point(output):
+    if not output.is_floating_point() and not output.is_complex() and torch.equal(expected, expected.round()):
+        output = output.float()
+    if not output.is_floating_point():
         return Wrong("wrong dtype", f"expected floating-point numbers, got {output.dtype}.")
     output = output.detach().to(expected)
     if output.isnan().any() and not expected.isnan().any():

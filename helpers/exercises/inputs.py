@@ -1,7 +1,5 @@
 """Inputs for checks: seeded generators, and a small random model in which no two axes have the same length."""
 
-from functools import cache
-
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -12,9 +10,8 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@cache
 def small_model() -> TransformerBridge:
-    """A random model in which no two axes have the same length."""
+    """A random model in which no two axes have the same length: a new one at each call, whatever became of the last."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = ShortformerModel(config(n_layers=2, n_heads=3, d_model=20, d_head=5, n_ctx=16, d_vocab=11))

@@ -13,15 +13,19 @@ from helpers import __version__
 def path() -> Path:
     """Where progress is kept; the environment variable ``CIRCUITS_PROGRESS`` names another file."""
     default = Path(user_data_dir("transformer-circuits-course")) / f"progress-{__version__}.json"
-    return Path(os.environ.get("CIRCUITS_PROGRESS", default))
+    return Path(os.environ.get("CIRCUITS_PROGRESS") or default)
 
 
 def read() -> tuple[set[str], str]:
-    """Ids of the passed exercises, and a note for the learner (empty when all is well).
+    """Ids of the passed exercises, and a note for the learner (empty when all is well)."""
+    try:
+        return load(path())
+    except OSError as error:
+        return set(), f"Your progress could not be read ({error.strerror}): {path()}"
 
-    A damaged file is kept aside as ``….damaged`` and progress starts over.
-    """
-    file = path()
+
+def load(file: Path) -> tuple[set[str], str]:
+    """As ``read``, but raises ``OSError``. A damaged file is kept aside as ``….damaged`` and progress starts over."""
     try:
         passed = json.loads(file.read_text(encoding="utf8"))["passed"]
         if not all(isinstance(id, str) for id in passed):
@@ -29,14 +33,9 @@ def read() -> tuple[set[str], str]:
         return set(passed), ""
     except FileNotFoundError:
         return set(), ""
-    except OSError as error:
-        return set(), f"Your progress could not be read ({error.strerror}): {file}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         aside = file.with_suffix(".damaged")
-        try:
-            os.replace(file, aside)
-        except OSError:
-            aside = file
+        os.replace(file, aside)
         return set(), f"Your progress file was damaged, so progress starts over. The old file: {aside}"
 
 
@@ -46,11 +45,15 @@ def record(exercise_id: str) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_suffix(".lock"), timeout=2):
-            passed, note = read()
+            passed, note = load(file)
             if exercise_id not in passed:
                 new = file.with_suffix(".new")
                 new.write_text(json.dumps({"passed": sorted(passed | {exercise_id})}), encoding="utf8")
                 os.replace(new, file)
         return note
-    except (OSError, Timeout) as error:
-        return f"Passed, but your progress could not be saved ({getattr(error, 'strerror', None) or 'another notebook is saving'}): {file}"
+    except (OSError, Timeout, NotImplementedError) as error:  # the last where files can not be locked
+        reason = (
+            getattr(error, "strerror", None)
+            or "the file is locked: another notebook is saving, or locks do not work here"
+        )
+        return f"Passed, but your progress could not be saved ({reason}): {file}"

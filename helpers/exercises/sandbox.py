@@ -11,9 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import Parameter
 from transformer_lens.model_bridge import TransformerBridge
 
 PRINT_LIMIT = 2000  # characters kept of what a function prints
+NUMBERS_LIMIT = 10**7  # in one tensor that a function returns: no exercise asks for a thousandth of it
 
 
 class Wrong(Exception):
@@ -46,11 +49,15 @@ class Printed(io.TextIOBase):
 
 @contextlib.contextmanager
 def protected(printed: Printed):
-    """Keep prints, random state, gradient mode and default dtype of the notebook as they were."""
-    states = random.getstate(), np.random.get_state(), torch.get_default_dtype(), torch.is_grad_enabled()
+    """Check under torch's usual settings; keep prints, random state and settings of the notebook as they were."""
+    states = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
     try:
         with (
             torch.random.fork_rng(),
+            torch.device("cpu"),
+            torch.inference_mode(False),
+            torch.enable_grad(),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
         ):
@@ -59,38 +66,58 @@ def protected(printed: Printed):
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_default_dtype(states[2])
-        torch.set_grad_enabled(states[3])
 
 
 @contextlib.contextmanager
-def model_restored(arguments: tuple):
-    """Take off hooks that a function leaves on a model, put changed weights back, and name both as mistakes."""
+def model_unchanged(arguments: tuple):
+    """Name hooks that a function leaves on a model, and weights that it changes, as mistakes."""
     models = [argument for argument in arguments if isinstance(argument, TransformerBridge)]
     weights = [{name: weight.clone() for name, weight in model.state_dict().items()} for model in models]
-    hooks = [hook_count(model) for model in models]
-    try:
-        yield
-        for model, before, saved in zip(models, hooks, weights):
-            if hook_count(model) != before:
-                raise Wrong(
-                    "hook left behind",
-                    "your function left a hook on the model, which would change every later run: "
-                    "use model.run_with_hooks, or model.reset_hooks() at the end.",
-                )
-            if any(not torch.equal(weight, saved[name]) for name, weight in model.state_dict().items()):
-                raise Wrong(
-                    "changed the weights",
-                    "your function changed the model's weights: edit an activation in a hook instead.",
-                )
-    finally:
-        for model, saved in zip(models, weights):
-            model.reset_hooks()
-            model.load_state_dict(saved)
+    yield
+    for model, before in zip(models, weights):
+        if hook_count(model) > 0:
+            raise Wrong(
+                "hook left behind",
+                "your function left a hook on the model, which would change every later run: "
+                "use model.run_with_hooks, or model.reset_hooks() at the end.",
+            )
+        after = model.state_dict()
+        if before.keys() != after.keys() or any(
+            not torch.equal(before[name], after[name]) for name in before
+        ):
+            raise Wrong(
+                "changed the weights",
+                "your function changed the model's weights: edit an activation in a hook instead.",
+            )
 
 
 def hook_count(model: TransformerBridge) -> int:
     """Number of hooks on the model."""
     return sum(len(point.fwd_hooks) + len(point.bwd_hooks) for point in model.hook_dict.values())
+
+
+def plain(output):
+    """The output as tensors, numbers, strings, lists, tuples and dictionaries that do nothing of their own when they are compared.
+
+    Anything else, subclasses of torch.Tensor too, becomes an empty object whose type has the same name.
+    """
+    if type(output) in (Tensor, Parameter):
+        if output.numel() > NUMBERS_LIMIT:
+            raise Wrong(
+                "too large", f"your function returned {output.numel():,} numbers, {list(output.shape)}."
+            )
+        if output.is_complex():
+            raise Wrong("wrong dtype", f"expected real numbers, got {output.dtype}.")
+        return output
+    if isinstance(output, dict):
+        return {plain(key): plain(value) for key, value in output.items()}
+    for kind in (list, tuple):
+        if isinstance(output, kind):
+            return kind(map(plain, output))
+    for kind in (type(None), bool, int, float, str):
+        if isinstance(output, kind):
+            return output if type(output) is kind else kind(output)
+    return type(type(output).__name__, (), {})()
 
 
 def within_time(seconds: float, function: Callable, *arguments):

@@ -34,13 +34,13 @@ RECIPES = {
     "attn-only-0l": Recipe(n_layers=0, tokens=6_000_000),
     "attn-only-1l": Recipe(n_layers=1, tokens=12_000_000),
     "attn-only-2l": Recipe(n_layers=2, tokens=30_000_000),
-    "ioi-gpt2": gpt2.Recipe(tokens=32_000_000),
+    "ioi-gpt2": gpt2.Recipe(tokens=20_000_000),
 }
 CHECKPOINTS = {
     "attn-only-0l": [],
     "attn-only-1l": [],
     "attn-only-2l": [int(m * 1e6) for m in (0, 1, 2, 3, 4, 5, 6, 8, 12, 20)],
-    "ioi-gpt2": [int(m * 1e6) for m in range(0, 32, 2)],
+    "ioi-gpt2": [int(m * 1e6) for m in range(0, 20, 2)],
 }
 
 KEPT = {

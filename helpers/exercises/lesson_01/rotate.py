@@ -35,10 +35,13 @@ def logits_stay_and_the_basis_changes(trial: Trial) -> None:
     model = small_model()
     weights = {name: getattr(model, name).clone() for name in NAMES}
     R = torch.linalg.qr(torch.randn(20, 20, generator=generator(2))).Q
-    tokens = torch.tensor([3, 1, 4, 1, 5, 9, 2])
+    tokens = torch.arange(16) % 11  # every token and every position
     output = trial.call(dict(weights), R)
     if not (isinstance(output, dict) and set(output) == set(NAMES)):
         raise Wrong("wrong type", f"expected a dict with {', '.join(NAMES)}, got {type(output).__name__}.")
+    for name in NAMES:
+        if getattr(output[name], "shape", None) != weights[name].shape:
+            raise Wrong("wrong shape", f"{name} keeps its shape, {list(weights[name].shape)}.")
     for mistake in trial.exercise.mistakes:
         theirs = mistake.answer(weights, R)
         if all(difference(output[name], theirs[name], "row column", 1e-4) is None for name in NAMES):

@@ -1,0 +1,84 @@
+"""Random wrong functions for every exercise never crash a check, never pass one and never hang it."""
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from helpers import exercises
+from helpers.exercises import engine
+from helpers.exercises.cards import result_card
+from tests.fuzz import WRONG
+
+EXERCISES = exercises.all()
+LONG = 60  # seconds for one check: a hang, on any machine
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=[exercise.id for exercise in EXERCISES])
+
+
+def rejected(exercise, answer) -> bool:
+    """Whether a check rejects a function, in time and with a card that can be shown."""
+    begun = time.monotonic()
+    result = exercise.check(answer)
+    assert time.monotonic() - begun < LONG
+    card = result_card(result)
+    assert len(repr(card)) < 10_000 and len(card._repr_html_()) < 20_000
+    return result.status != "passed"
+
+
+@every_exercise
+def test_a_wrong_function_never_passes(exercise, record_property):
+    tried = 0
+
+    @seed(EXERCISES.index(exercise))
+    @settings(database=None, deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+    @given(WRONG)
+    def fuzz(make):
+        nonlocal tried
+        answer = make(exercise)
+        no = rejected(exercise, answer)
+        assert no or not answer.differed
+        tried += answer.differed
+
+    fuzz()
+    record_property("wrong functions", tried)
+    assert exercise.check(exercise.reference).status == "passed"
+
+
+def endless(*given):
+    while True:
+        pass
+
+
+def stubborn(*given):
+    while True:
+        try:
+            time.sleep(0.001)
+        except BaseException:
+            pass
+
+
+class EndlessError(Exception):
+    def __str__(self):
+        endless()
+
+
+def endless_error(*given):
+    raise EndlessError
+
+
+class EndlessList(list):
+    __iter__ = endless
+
+
+class EndlessClass:
+    __class__ = property(endless)
+
+
+ENDLESS = [endless, stubborn, endless_error, lambda *given: EndlessList(), lambda *given: EndlessClass()]
+
+
+@every_exercise
+def test_what_never_ends_is_stopped(exercise, monkeypatch, record_property):
+    monkeypatch.setattr(engine, "TIME_LIMIT", 0.02)
+    assert all(rejected(exercise, answer) for answer in ENDLESS)
+    record_property("wrong functions", len(ENDLESS))
