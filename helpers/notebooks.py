@@ -1,8 +1,9 @@
-"""The lessons as files: run them in a state, commit them in one form, set the repository's address in them.
+"""The lessons as files: run them in a state, commit them in one form, set the repository's address, map the exercises.
 
     python -m helpers.notebooks run notebooks/00_start_here.ipynb --as solved     # or unsolved, wrong
     python -m helpers.notebooks commit [notebooks/…]      # execute, add static images, normalise, write
     python -m helpers.notebooks address [URL]             # by default the address of the git remote "origin"
+    python -m helpers.notebooks index             # write the map of the exercises into notebooks/index.md
 
 A committed notebook was executed in one run from the top (counts 1..n), keeps its outputs, has readable cell ids, no
 widget state, and a static image beside every interactive figure.
@@ -24,13 +25,16 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from helpers import __repository__, __version__
-from helpers.exercises import get
+from helpers.exercises import all as all_exercises
+from helpers.exercises import get, number
 
 ROOT = Path(__file__).parents[1]
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+INDEX = ROOT / "notebooks" / "index.md"
+MAP = ("<!-- The map, written by `python -m helpers.notebooks index`. -->", "<!-- End of the map. -->")
 FIRST_CELL = """\
 # The same cell in every lesson: it finds the course, and on Colab it fetches it and installs what is missing.
 import pathlib
@@ -217,6 +221,11 @@ def commit(path: Path) -> None:
         (ROOT / "data/first_picture.png").write_bytes(base64.b64decode(images[0]))  # the README's picture
 
 
+def remote() -> str:
+    """The address of the git remote "origin", empty when there is none."""
+    return subprocess.run("git remote get-url origin".split(), capture_output=True, text=True).stdout.strip()
+
+
 def set_address(url: str) -> None:
     """Write the repository's address into ``helpers/__init__.py``, the README and every notebook's first cell and badge."""
     url = re.sub(r"^git@github.com:|^ssh://git@github.com/", "https://github.com/", url.strip()).removesuffix(
@@ -225,6 +234,42 @@ def set_address(url: str) -> None:
     old, new = (address.removeprefix("https://github.com/") for address in (__repository__, url))
     for file in [ROOT / "helpers/__init__.py", ROOT / "README.md", *lessons()]:
         file.write_text(file.read_text(encoding="utf8").replace(old, new), encoding="utf8")
+
+
+def sections(notebook: NotebookNode) -> dict[str, str]:
+    """Where every exercise of a lesson stands: exercise id → the link's anchor of its section."""
+    found, section = {}, ""
+    for cell in notebook.cells:
+        if exercise_of(cell):
+            found[exercise_of(cell)] = section
+        for heading in re.findall(r"^#+ (?!Exercise )(.+)", cell.source, re.M):
+            section = heading.replace(" ", "-") if cell.cell_type == "markdown" else section
+    return found
+
+
+def exercise_map() -> str:
+    """The table of all exercises, lesson by lesson: titles, minutes and difficulty from the registry."""
+    rows, lasting = ["| | exercise | minutes | difficulty |", "| --- | --- | --- | --- |"], 0
+    for path in lessons():
+        notebook, lesson = nbformat.read(path, as_version=4), int(path.name[:2])
+        head = re.search(r"^# \d+ · (.+)(?s:.*?)about (\d+) minutes", notebook.cells[0].source)
+        there = [exercise for exercise in all_exercises() if number(exercise.id)[0] == lesson]
+        title = f"**[{head[1]}]({path.name})**, {len(there)} exercises in about {head[2]} minutes"
+        rows.append(f"| **{lesson}** | {title} | **{sum(exercise.minutes for exercise in there)}** | |")
+        for exercise in there:
+            place = f"{path.name}#{sections(notebook)[exercise.id]}"
+            dots = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
+            rows.append(f"| {exercise.id} | [{exercise.title}]({place}) | {exercise.minutes} | {dots} |")
+        lasting += int(head[2])
+    everything = f"{len(all_exercises())} exercises in about {lasting} minutes"
+    total = sum(exercise.minutes for exercise in all_exercises())
+    return "\n".join([*rows, f"| **all** | {everything} | **{total}** | |"]) + "\n"
+
+
+def with_map(text: str) -> str:
+    """The index with the map of the exercises written anew between its two markers."""
+    before, after = text.split(MAP[0])[0], text.split(MAP[1])[1]
+    return f"{before}{MAP[0]}\n\n{exercise_map()}\n{MAP[1]}{after}"
 
 
 def main() -> None:
@@ -237,6 +282,7 @@ def main() -> None:
     running.add_argument("--as", dest="state", choices=["unsolved", "solved", "wrong"], default="unsolved")
     commands.add_parser("commit").add_argument("notebooks", type=Path, nargs="*")
     commands.add_parser("address").add_argument("url", nargs="?")
+    commands.add_parser("index")
     arguments = parser.parse_args()
     if arguments.command == "run":
         for exercise_id, status in run(arguments.notebook, arguments.state).items():
@@ -244,14 +290,10 @@ def main() -> None:
     elif arguments.command == "commit":
         for path in arguments.notebooks or lessons():
             commit(path.resolve())
+    elif arguments.command == "index":
+        INDEX.write_text(with_map(INDEX.read_text(encoding="utf8")), encoding="utf8")
     else:
-        remote = (
-            arguments.url
-            or subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True).stdout
-        )
-        set_address(remote) if remote.strip() else sys.exit(
-            'expected a git remote "origin" or an address, found neither'
-        )
+        set_address(arguments.url or remote() or sys.exit('expected a git remote "origin" or an address'))
 
 
 if __name__ == "__main__":
