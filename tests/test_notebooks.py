@@ -69,6 +69,8 @@ def test_every_exercise_stands_in_its_lesson_in_three_cells():
                 found.append(exercise_of(cell))
                 exercise = next(exercise for exercise in all_exercises() if exercise.id == found[-1])
                 difficulty = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
+                heading = f"### exercise {exercise.id} · {exercise.title}".lower()
+                assert heading in above.source.lower().replace("`", "")
                 assert f"⏱ {exercise.minutes} minutes · difficulty {difficulty}" in above.source
                 assert "<details>" in above.source and "raise NotImplementedError" in cell.source
                 assert below.source == f"check({exercise.reference.__name__})"

@@ -101,7 +101,7 @@ def ablation_equals_weights_cut(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="0.2",
-    title="zero-ablate a head, and prove that the hook fired",
+    title="cut a head, and prove that you did",
     minutes=8,
     difficulty=2,
     hints=(

@@ -35,7 +35,7 @@ def score_equals_loop(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="0.3",
-    title="a score that finds previous-token heads",
+    title="find the previous-token head",
     minutes=5,
     difficulty=1,
     hints=(

@@ -39,7 +39,7 @@ def equals_numpy(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="1.4",
-    title="a held-out fit of principal directions",
+    title="a held-out fit",
     minutes=8,
     difficulty=2,
     hints=(

@@ -37,7 +37,7 @@ def equals_single_scores(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="3.6",
-    title="embedding and position against a layer",
+    title="a source against every port",
     minutes=6,
     difficulty=2,
     hints=(
