@@ -23,6 +23,10 @@ EFFECT = {
     "4.1": lambda tokens: sorted(tokens.tolist()),  # random: the rows may come in any order
     "4.5": lambda factors: factors[0] @ factors[1],
     "4.9": lambda head: attend(map(Tensor.float, head), *embedded()),
+    "6.6": lambda pair: (
+        pair[0],
+        pair[1](torch.arange(60.0).view(2, 5, 6), hook=None),
+    ),  # a hook: what it makes of a stream
     "4.10": lambda head: [part[SECOND] for part in attend(map(Tensor.float, head), *after_layer_0())],
 }
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -75,8 +76,9 @@ def server(command: list[str], answers: str, log: Path, environment: dict[str, s
         )
     try:
         for _ in range(240):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(answers, timeout=60).read()
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                with contextlib.suppress(urllib.error.HTTPError):  # an answer, too
+                    urllib.request.urlopen(answers, timeout=60).read()
                 break
             if process.poll() is not None:
                 raise RuntimeError("the server ended: " + log.read_text()[-2000:])

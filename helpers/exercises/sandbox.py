@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType, MethodType
 
 import numpy as np
 import torch
@@ -97,10 +99,12 @@ def hook_count(model: TransformerBridge) -> int:
 
 
 def plain(output):
-    """The output as tensors, numbers, strings, lists, tuples and dictionaries that do nothing of their own when they are compared.
+    """The output as tensors, numbers, strings, lists, tuples, dictionaries and functions, which do nothing of their own when compared.
 
     Anything else, subclasses of torch.Tensor too, becomes an empty object whose type has the same name.
     """
+    if type(output) in (FunctionType, MethodType, partial):
+        return output
     if type(output) in (Tensor, Parameter):
         if output.numel() > NUMBERS_LIMIT:
             raise Wrong(

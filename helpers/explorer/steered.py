@@ -1,19 +1,20 @@
 """The steering panel: a direction is added while the model writes, and what that does besides is shown."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from html import escape
 from math import isfinite
 
 import ipywidgets as widgets
-import torch
 from IPython.display import HTML
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from helpers.explorer.panel import Panel, slider
 from helpers.explorer.subject import Subject, token_of, tokens_of
 from helpers.ioi import prompts
 from helpers.steering import contrast_vector, side_effects, steering_hook, write
 
-WRITTEN = 20  # tokens
+WRITTEN = 16  # tokens
 CONTRAST, TOKEN = "difference of two kinds of text", "a word's direction in the unembedding"
 FEW = 8  # texts of each kind
 TEXTS = widgets.Layout(width="300px", height="90px")
@@ -46,31 +47,16 @@ class Steering(Panel):
         )
 
     @cached_property
-    def reference(self) -> torch.Tensor:
+    def reference(self) -> Int[Tensor, "text pos"]:
         """Other text, on which side effects are measured."""
         return prompts(self.explorer.subject.model.tokenizer, 8).tokens
-
-    def direction(self, subject: Subject, source: str, positive: str, negative: str, word: str, layer: int):
-        """A direction of length 1."""
-        if source == TOKEN:
-            W_U = subject.model.W_U
-            found = W_U[:, token_of(subject.model, word)] - W_U.mean(dim=1)
-        else:
-            kinds = [lines(text) for text in (positive, negative)]
-            for text in sum(kinds, []):
-                tokens_of(subject.model, text)
-            found = contrast_vector(subject.model, *kinds, layer)
-        if found.norm() < 1e-6:
-            raise ValueError("the two kinds of text leave no difference: write other texts.")
-        return found / found.norm()
 
     def show(self, subject, strength, layer, **source):
         if not isfinite(strength):
             raise ValueError(f"expected a strength that is a number, got {strength}.")
-        direction = self.direction(subject, layer=layer, **source)
-        length = stream_length(subject, layer)
+        direction, length = direction_of(subject, layer, **source), stream_length(subject, layer)
         hooks = [steering_hook(length * direction, layer, strength)]
-        texts = [write(subject.model, subject.tokens, WRITTEN, given)[0, 1:] for given in ([], hooks)]
+        texts = [plain_text(subject), write(subject.model, subject.tokens, WRITTEN, hooks)[0, 1:]]
         effects = side_effects(subject.model, self.reference, hooks)
         rows = {
             "as it is": (texts[0], 0.0, effects["perplexity"], 0.0),
@@ -101,6 +87,31 @@ def lines(text: str) -> list[str]:
     return found
 
 
+@lru_cache  # a slider moves often, and the rest stays
+def direction_of(
+    subject: Subject, layer: int, source: str, positive: str, negative: str, word: str
+) -> Float[Tensor, " d_model"]:
+    """A direction of length 1."""
+    if source == TOKEN:
+        W_U = subject.model.W_U
+        found = W_U[:, token_of(subject.model, word)] - W_U.mean(dim=1)
+    else:
+        kinds = [lines(text) for text in (positive, negative)]
+        for text in sum(kinds, []):
+            tokens_of(subject.model, text)
+        found = contrast_vector(subject.model, *kinds, layer)
+    if found.norm() < 1e-6:
+        raise ValueError("the two kinds of text leave no difference: write other texts.")
+    return found / found.norm()
+
+
+@lru_cache
+def plain_text(subject: Subject) -> Int[Tensor, " pos"]:
+    """What the model writes as it is."""
+    return write(subject.model, subject.tokens, WRITTEN)[0, 1:]
+
+
+@lru_cache
 def stream_length(subject: Subject, layer: int) -> float:
     """Mean length of the stream before a layer, the first token aside."""
     name = f"blocks.{layer}.hook_resid_pre"

@@ -2,8 +2,10 @@
 
 import torch
 
+from helpers.exercises import engine
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
+from helpers.exercises.sandbox import plain, within_time
 from helpers.steering import steering_hook
 
 
@@ -47,7 +49,7 @@ def run(function, layer: int, strength: float) -> torch.Tensor:
     if pair[0] != place:
         raise Wrong("another place", f"the stream before layer {layer} is {place!r}, got {pair[0]!r}.")
     given = resid.clone()
-    steered = pair[1](given, hook=None)
+    steered = within_time(engine.TIME_LIMIT, lambda: plain(pair[1](given, hook=None)))
     if steered is None:
         raise Wrong("hook returns None", "the inner function must return the changed stream.")
     if not torch.equal(given, resid):
