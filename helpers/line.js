@@ -66,7 +66,7 @@
   }
   function drawLine(line, number) {
     const height = 268, ground = 170, svg = element("svg", { width: wide, height, role: "group", "aria-label": line.title }, scroll);
-    svg.style.display = "block";
+    Object.assign(svg.style, { display: "block", width: `${wide}px`, height: `${height}px`, maxWidth: "none" });  // JupyterLab shrinks pictures
     const ink = { fill: "currentColor", "text-anchor": "middle", "font-size": 12 };
     element("text", { ...ink, x: 10, y: 16, "text-anchor": "start", "font-weight": "bold" }, svg, line.title);
     attention(line).forEach((weight, i) => {

@@ -65,7 +65,7 @@ def heatmap(
         colorbar=dict(thickness=12),
     )
     if texts is not None:
-        shown = [[html.escape(text, quote=False).replace("\n", "⏎")[:12] for text in row] for row in texts]
+        shown = [[html.escape(text[:10], quote=False).replace("\n", "⏎") for text in row] for row in texts]
         trace.update(text=shown, texttemplate="%{text}", textfont=dict(size=10))
     figure = go.Figure(trace, dict(template=THEME, title=title))
     figure.update_xaxes(title=column_title, **labels(columns), tickangle=-60)

@@ -14,7 +14,7 @@ from helpers.explorer.subject import Subject, token_of, tokens_of
 from helpers.ioi import prompts
 from helpers.steering import contrast_vector, side_effects, steering_hook, write
 
-WRITTEN = 16  # tokens
+WRITTEN = 12  # tokens
 CONTRAST, TOKEN = "difference of two kinds of text", "a word's direction in the unembedding"
 FEW = 8  # texts of each kind
 TEXTS = widgets.Layout(width="300px", height="90px")
