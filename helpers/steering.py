@@ -5,7 +5,6 @@ https://arxiv.org/abs/2308.10248; Rimsky et al. 2023, https://arxiv.org/abs/2312
 """
 
 from collections.abc import Sequence
-from math import isfinite
 
 import torch
 from jaxtyping import Float, Int
@@ -37,7 +36,7 @@ def steering_hook(direction: Float[Tensor, " d_model"], layer: int, strength: fl
     """A hook that adds ``strength`` × ``direction`` to the stream before ``layer`` at every position but the first."""
     if direction.ndim != 1 or not torch.isfinite(direction).all():
         raise ValueError("expected a direction [d_model] of finite numbers.")
-    if not isfinite(strength):
+    if not abs(strength) < float("inf"):  # nor NaN
         raise ValueError(f"expected a strength that is a finite number, got {strength}.")
 
     def add(resid, hook):
