@@ -119,7 +119,7 @@ def test_any_text_can_be_looked_at(explorer, text):
 @pytest.mark.parametrize(
     ("control", "value", "sentence"),
     [
-        ("strength", float("nan"), "expected a strength that is a number"),
+        ("strength", float("nan"), "expected a strength that is a finite number"),
         ("positive", "", "expected 1 to 8 texts"),
         ("negative", "x\n" * 9, "expected 1 to 8 texts"),
         ("negative", "He was happy and\nIt was a good day and", "leave no difference"),

@@ -2,7 +2,6 @@
 
 from functools import cached_property, lru_cache
 from html import escape
-from math import isfinite
 
 import ipywidgets as widgets
 from IPython.display import HTML
@@ -52,8 +51,6 @@ class Steering(Panel):
         return prompts(self.explorer.subject.model.tokenizer, 8).tokens
 
     def show(self, subject, strength, layer, **source):
-        if not isfinite(strength):
-            raise ValueError(f"expected a strength that is a number, got {strength}.")
         direction, length = direction_of(subject, layer, **source), stream_length(subject, layer)
         hooks = [steering_hook(length * direction, layer, strength)]
         texts = [plain_text(subject), write(subject.model, subject.tokens, WRITTEN, hooks)[0, 1:]]
