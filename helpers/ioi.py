@@ -200,7 +200,7 @@ def single_token(tokenizer, name: str) -> int:
     ids = tokenizer(f" {name}", add_special_tokens=False).input_ids
     if len(ids) != 1:
         raise ValueError(
-            f"expected a name that is one token, got {name!r} ({len(ids)} tokens): choose another."
+            f"expected a word that is one token, got {name!r} ({len(ids)} tokens): choose another."
         )
     return ids[0]
 

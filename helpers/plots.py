@@ -207,13 +207,13 @@ def memory(
     accesses: dict[str, tuple[int, int]] | None = None,
     diverging: bool = False,
 ) -> go.Figure:
-    """The residual stream as a memory: a row a token, a column a subspace. ``accesses`` marks cells by name: q, k, v, store.
+    """The residual stream as a memory: a row a token, a column each store. ``accesses`` marks cells by name: q, k, v, store.
 
     Colours go as far as the largest value after the first token, where models store much that means little.
     """
     largest = sizes[1:].abs().max().item() if len(sizes) > 1 else None
     figure = heatmap(
-        sizes, tokens, subspaces, title, "token", "subspace", diverging=diverging, largest=largest
+        sizes, tokens, subspaces, title, "token", "who stored it", diverging=diverging, largest=largest
     )
     for number, (name, (row, column)) in enumerate((accesses or {}).items()):
         figure.add_scatter(

@@ -97,7 +97,7 @@ def test_a_click_makes_the_swap_that_the_grid_measured(explorer):
         ("prompt", " \n", "the text is empty"),
         ("prompt", "a " * 10_000, "longer than the 40 tokens"),
         ("right", "", "the word is empty"),
-        ("right", "Nebuchadnezzar", "expected a name that is one token"),
+        ("right", "Nebuchadnezzar", "expected a word that is one token"),
         ("other", "too short", "as long as the first"),
     ],
 )

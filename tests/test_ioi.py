@@ -97,7 +97,7 @@ def test_logit_diff_and_seeds():
 
 
 def test_what_can_not_be_measured_is_refused_in_a_sentence():
-    with pytest.raises(ValueError, match="a name that is one token, got 'Bartholomew'"):
+    with pytest.raises(ValueError, match="a word that is one token, got 'Bartholomew'"):
         single_token(TOKENIZER, "Bartholomew")
     with pytest.raises(ValueError, match="templates of equal length"):
         prompts(TOKENIZER, 8, templates=("{A} and {B}: {S} to", "{A} and {B} met. {S} said to"))

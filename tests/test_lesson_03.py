@@ -105,7 +105,10 @@ READS = {
     "half a circuit": by_case(lambda Q, *_: Q @ Q.T, lambda Q, K, *_: K @ K.T, vo),
     "value of the score": by_case(qk, kq, lambda Q, K, V, O: V @ K.T),
     "wrong shape": by_case(lambda Q, K, V, O: Q.T @ K, kq, vo),
-    "wrong values": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1] ** 0.5, kq, vo),
+    "wrong values": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1], kq, vo),
+    "scaled": by_case(
+        lambda Q, K, V, O: Q @ K.T / Q.shape[1] ** 0.5, lambda Q, K, V, O: K @ Q.T / Q.shape[1] ** 0.5, vo
+    ),
 }
 
 # 3.5 ------------------------------------------------------------------------------------------------------------------

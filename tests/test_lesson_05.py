@@ -194,13 +194,13 @@ COPY = {
             for row in would_say(x, V, O, U)
         ]
     ).mean(),
+    "divided by k, too": lambda x, tokens, V, O, U, k: (
+        (would_say(x, V, O, U).topk(k).indices == tokens[:, None]).float().mean()
+    ),
     "wrong values": [
         lambda x, tokens, V, O, U, k: torch.tensor(hits(would_say(x, V, O, U), tokens, 5)).mean(),
         lambda x, tokens, V, O, U, k: torch.tensor(hits(would_say(x, V, O, U), tokens, k + 1)).mean(),
         lambda x, tokens, V, O, U, k: torch.tensor(hits(would_say(x, V, O, U), tokens, k - 1)).mean(),
-        lambda x, tokens, V, O, U, k: (
-            (would_say(x, V, O, U).topk(k).indices == tokens[:, None]).float().mean()
-        ),
         lambda x, tokens, V, O, U, k: torch.tensor(0.375),
         lambda x, tokens, V, O, U, k: 100 * copied(x, tokens, V, O, U, k),
         lambda x, tokens, V, O, U, k: (
@@ -641,12 +641,14 @@ TEMPLATE = {
         lambda z, groups: z,
         lambda z, groups: template_means(z, torch.arange(len(z))),
     ],
+    "divided by all prompts": lambda z, groups: template_means(
+        z, groups, mean=lambda members: sum(members) / len(z)
+    ),
     "wrong values": [
         at_the_templates_number,
         averaged_over(3),
         averaged_over(1, 2),
         lambda z, groups: z - template_means(z, groups),
-        lambda z, groups: template_means(z, groups, mean=lambda members: sum(members) / len(z)),
         lambda z, groups: template_means(z, groups, mean=lambda members: members[0]),
         lambda z, groups: template_means(z, groups, mean=lambda members: torch.stack(members).median(0)[0]),
         lambda z, groups: torch.cat([part.mean(0).expand_as(part) for part in z.split([2, 2, 3])]),
@@ -836,16 +838,18 @@ MINIMAL = {
     ],
     "what is left": accounts(lambda full, less, whole: less / whole),
     "without minus with": accounts(lambda full, less, whole: (less - full) / whole),
+    "compared with the whole model": [
+        accounts(lambda full, less, whole: (whole - less) / whole),
+        accounts(lambda full, less, whole: 1 - less / whole),
+    ],
+    "not put back": accounts(as_share, lambda circuit, i: circuit[i + 1 :]),
     "wrong values": [
         accounts(lambda full, less, whole: abs(full - less) / whole),
         accounts(lambda full, less, whole: max(full - less, 0) / whole),
         accounts(as_share, lambda circuit, i: [head for head in circuit if head[1] != circuit[i][1]]),
-        accounts(lambda full, less, whole: (whole - less) / whole),
-        accounts(lambda full, less, whole: 1 - less / whole),
         accounts(lambda full, less, whole: less - full),
         accounts(lambda full, less, whole: 100 * (full - less) / whole),
         accounts(lambda full, less, whole: whole / (full - less + 1e-6)),
-        accounts(as_share, lambda circuit, i: circuit[i + 1 :]),
         accounts(as_share, lambda circuit, i: circuit[:i]),
         accounts(as_share, lambda circuit, i: circuit[1:]),
         accounts(as_share, lambda circuit, i: [head for head in circuit if head[0] != circuit[i][0]]),

@@ -28,7 +28,8 @@ MEMORIES = {
     "keys instead of values": lambda x, K, b, V, act: outer(x, K, b, V, act, values=K.T),
     "values of length 1": lambda x, K, b, V, act: outer(x, K, b, V, act, values=V / V.norm(dim=1)[:, None]),
     "transposed": lambda x, K, b, V, act: outer(x, K, b, V, act).T,
-    "wrong values": lambda x, K, b, V, act: outer(x, K, b, V, nn.functional.relu),
+    "another activation": lambda x, K, b, V, act: outer(x, K, b, V, nn.functional.relu),
+    "wrong values": lambda x, K, b, V, act: outer(x, K, b, V, lambda y: act(y) ** 2),
     "exception": lambda x, K, b, V, act: act(W_in @ x + b)[:, None] * V,  # noqa: F821
 }
 
@@ -89,7 +90,8 @@ COSINES = {
     "divided by the gain": lambda K, V, gain: cosine(K, V, 1 / gain),
     "dot product": lambda *given: cosine(*given, unit=False),
     "sign lost": lambda *given: cosine(*given) ** 2 / cosine(*given).abs(),
-    "wrong values": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V),
+    "raw weights": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V),
+    "wrong values": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V) ** 2,
     "exception": lambda K, V, gain: nn.functional.cosine_similarity(gain * K, V),
 }
 

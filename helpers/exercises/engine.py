@@ -192,9 +192,8 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     if not isinstance(output, Tensor):
         return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
     if output.shape != expected.shape:
-        return Wrong(
-            "wrong shape", f"expected shape {list(expected.shape)} [{axes}], got {list(output.shape)}."
-        )
+        wanted = f"shape {list(expected.shape)} [{axes}]" if expected.ndim else "a single number"
+        return Wrong("wrong shape", f"expected {wanted}, got shape {list(output.shape)}.")
     if not output.is_floating_point() and not output.is_complex() and torch.equal(expected, expected.round()):
         output = output.float()
     if not output.is_floating_point():

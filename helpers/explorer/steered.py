@@ -118,7 +118,7 @@ def stream_length(subject: Subject, layer: int) -> float:
 
 def table(subject: Subject, rows: dict[str, tuple], length: float) -> str:
     """What is written and what else changes, side by side, as HTML."""
-    head = f"<tr><th></th><th>text</th><th>length added (the stream's: {length:.1f})</th><th>perplexity of other text</th><th>KL, nats a token</th></tr>"
+    head = f"<tr><th></th><th>text</th><th>length added (the stream's: {length:.1f})</th><th>perplexity of eight puzzles of lesson 5</th><th>KL, nats a token</th></tr>"
     body = "".join(
         f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{escape(subject.model.tokenizer.decode(text))}</td>"
         f"<td>{added:.1f}</td><td>{perplexity:.1f}</td><td>{divergence:.2f}</td></tr>"

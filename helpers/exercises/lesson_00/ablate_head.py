@@ -70,10 +70,12 @@ def the_hook_fired(output, clean: Tensor) -> None:
     logits, seen = output
     if not isinstance(seen, list):
         raise Wrong("wrong type", f"expected seen to be a list of shapes, got {type(seen).__name__}.")
+    if len(seen) == 0 and isinstance(logits, Tensor) and difference(logits, clean, "batch pos d_vocab"):
+        raise Wrong("nothing recorded", "the logits changed, but seen is empty: append z.shape in the hook.")
     if len(seen) == 0:
         raise Wrong(
             "the hook never fired",
-            "seen is empty: the hook did not run. Is its name right, and does it append z.shape?",
+            "seen is empty and the logits are those of the clean run: the hook did not run. Is its name right?",
         )
     if isinstance(logits, Tensor) and difference(logits, clean, "batch pos d_vocab") is None:
         raise Wrong(

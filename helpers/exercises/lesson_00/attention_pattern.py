@@ -30,7 +30,13 @@ def other_pattern(q, k, scale=0.5, mask="future", fill=float("-inf"), dim=-1):
     """The pattern with one thing done in another way."""
     scores = einsum(q, k, "query head d_head, key head d_head -> head query key") / q.shape[-1] ** scale
     ones = torch.ones(len(q), len(k))
-    masks = {"future": ones.triu(1), "past": ones.tril(-1), "itself too": ones.triu(0), "none": 0 * ones}
+    masks = {
+        "future": ones.triu(1),
+        "past": ones.tril(-1),
+        "past and itself": ones.tril(),
+        "itself too": ones.triu(0),
+        "none": 0 * ones,
+    }
     return scores.masked_fill(masks[mask].bool(), fill).softmax(dim=dim)
 
 
@@ -96,6 +102,16 @@ EXERCISE = Exercise(
             "mask on the wrong side",
             "the past is masked and the future is not: triu(1) marks the future.",
             partial(other_pattern, mask="past"),
+        ),
+        Mistake(
+            "mask on the wrong side",
+            "the past is masked and the future is not: triu(1) marks the future.",
+            partial(other_pattern, mask="past and itself"),
+        ),
+        Mistake(
+            "softmax missing",
+            "these are scores; mask the later keys, then a softmax over the keys makes them a pattern.",
+            lambda q, k: einsum(q, k, "q h d, k h d -> h q k") / q.shape[-1] ** 0.5,
         ),
         Mistake(
             "masked with 0",

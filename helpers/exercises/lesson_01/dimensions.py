@@ -7,6 +7,12 @@ from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.residual import dimensions
 
 
+def one_too_many(spectrum, share=0.8):
+    held = spectrum.cumsum(dim=0) / spectrum.sum()
+    ratio = spectrum.sum() ** 2 / (spectrum**2).sum()
+    return int((held <= share).sum()) + 1, ratio.item()
+
+
 def one_too_few(spectrum, share=0.8):
     held = spectrum.cumsum(dim=0) / spectrum.sum()
     ratio = spectrum.sum() ** 2 / (spectrum**2).sum()
@@ -57,6 +63,11 @@ EXERCISE = Exercise(
     reference=dimensions,
     tests=(known_spectra,),
     mistakes=(
+        Mistake(
+            "one too many",
+            "where the first directions hold the share exactly, they are enough: count with <, not <=.",
+            one_too_many,
+        ),
         Mistake("one too few", "these directions hold less than the share; one more is needed.", one_too_few),
         Mistake(
             "squared twice", "the spectrum holds variances already; do not square it again.", other_dimensions

@@ -37,8 +37,11 @@ def logits_stay_and_the_basis_changes(trial: Trial) -> None:
     R = torch.linalg.qr(torch.randn(20, 20, generator=generator(2))).Q
     tokens = torch.arange(16) % 11  # every token and every position
     output = trial.call(dict(weights), R)
-    if not (isinstance(output, dict) and set(output) == set(NAMES)):
+    if not isinstance(output, dict):
         raise Wrong("wrong type", f"expected a dict with {', '.join(NAMES)}, got {type(output).__name__}.")
+    if set(output) != set(NAMES):
+        lacking = ", ".join(name for name in NAMES if name not in output) or "none"
+        raise Wrong("other weights", f"return exactly {', '.join(NAMES)}; missing here: {lacking}.")
     for name in NAMES:
         if getattr(output[name], "shape", None) != weights[name].shape:
             raise Wrong("wrong shape", f"{name} keeps its shape, {list(weights[name].shape)}.")

@@ -72,6 +72,13 @@ EXERCISE = Exercise(
             lambda tokens, d_vocab: counts_only(tokens, d_vocab) / (len(tokens) - 1),
         ),
         Mistake(
+            "sums beside the columns",
+            "each row is divided by its own sum; without keepdim=True the sums are laid along the columns.",
+            lambda tokens, d_vocab: (
+                counts_only(tokens, d_vocab) / counts_only(tokens, d_vocab).sum(1).clamp(min=1)
+            ),
+        ),
+        Mistake(
             "NaN in empty rows",
             "a token that is never first has no followers: leave its row 0 instead of dividing by 0.",
             lambda tokens, d_vocab: (

@@ -11,10 +11,19 @@ def by_columns(A, B, k=1):
     return copying_accuracy(B.T, A.T, k)
 
 
+def blocks_of(A, B, k, own=lambda rows, start: rows.diagonal(offset=start)):
+    """Hits in each block of 512 rows."""
+    for start in range(0, len(A), 512):
+        rows = A[start : start + 512] @ B
+        yield ((rows > own(rows, start)[:, None]).sum(dim=1) < k).float()
+
+
 def factors(d_vocab: int, d_head: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Factors of a matrix that copies somewhat."""
     A = torch.randn(d_vocab, d_head, generator=generator(seed)) * torch.linspace(0.2, 2, d_vocab)[:, None]
-    B = A.T * 0.7 + torch.randn(d_head, d_vocab, generator=generator(seed + 1))
+    sign = torch.ones(d_vocab)
+    sign[::4] = -1  # some tokens lower themselves, so that the lowest entries are not an empty set
+    B = A.T * 0.7 * sign + torch.randn(d_head, d_vocab, generator=generator(seed + 1))
     return (A * 64).round() / 64, (
         B * 64
     ).round() / 64  # so that sums are exact in whatever order they are taken
@@ -71,6 +80,16 @@ EXERCISE = Exercise(
             "a count",
             "this is the number of tokens; divide by d_vocab.",
             lambda A, B, k=1: len(A) * copying_accuracy(A, B, k),
+        ),
+        Mistake(
+            "own entry of the block",
+            "inside a block the own entry of row t is t itself: add the block's start.",
+            lambda A, B, k=1: torch.cat(list(blocks_of(A, B, k, lambda rows, start: rows.diagonal()))).mean(),
+        ),
+        Mistake(
+            "mean of the blocks' means",
+            "blocks differ in length: count all hits, then divide once by d_vocab.",
+            lambda A, B, k=1: torch.stack([hits.mean() for hits in blocks_of(A, B, k)]).mean(),
         ),
         Mistake(
             "one too many",

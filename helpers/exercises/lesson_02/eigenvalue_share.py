@@ -34,6 +34,13 @@ def copies_and_erases(trial: Trial) -> None:
         )
 
 
+def large_matrices(trial: Trial) -> None:
+    """Thin factors of a matrix that would not fit."""
+    A = torch.randn(400_000, 2, generator=generator(5))
+    B = (A * torch.tensor([1.0, -0.5])).T
+    trial.matches((A, B), eigenvalue_share(A.double(), B.double()).float(), "", tolerance=1e-2)
+
+
 EXERCISE = Exercise(
     id="2.7",
     title="copying by eigenvalues",
@@ -44,7 +51,7 @@ EXERCISE = Exercise(
         "They are complex: Σ Re λ / Σ |λ|.",
     ),
     reference=eigenvalue_share,
-    tests=(equals_the_full_matrix, copies_and_erases),
+    tests=(equals_the_full_matrix, copies_and_erases, large_matrices),
     mistakes=(
         Mistake("share of their number", "large eigenvalues should count for more: Σ Re λ / Σ |λ|.", counted),
         Mistake(

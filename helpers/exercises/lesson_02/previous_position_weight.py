@@ -17,7 +17,7 @@ def variant(W_pos, W_Q, W_K, mask=1, dim=-1, offset=-1):
     """The measure with another mask, softmax or diagonal."""
     scores = W_pos @ W_Q @ (W_pos @ W_K).T / W_Q.shape[-1] ** 0.5
     future = torch.ones_like(scores, dtype=torch.bool).triu(mask)
-    return scores.masked_fill(future, -torch.inf).softmax(dim=dim).diagonal(offset).mean()
+    return scores.masked_fill(future, -torch.inf).softmax(dim=dim).diagonal(offset).nan_to_num().mean()
 
 
 def equals_a_loop(trial: Trial) -> None:
@@ -54,6 +54,26 @@ EXERCISE = Exercise(
             "current position", "this is the main diagonal: go one below.", lambda *w: variant(*w, offset=0)
         ),
         Mistake("off by one", "this diagonal lies two below.", lambda *w: variant(*w, offset=-2)),
+        Mistake(
+            "next position",
+            "this diagonal lies above: go one below.",
+            lambda *w: variant(*w, mask=99, offset=1),
+        ),
+        Mistake(
+            "mask hides the position itself",
+            "the mask hides the query's own position, too: triu(1).",
+            lambda *w: variant(*w, mask=0),
+        ),
+        Mistake(
+            "divided by all positions",
+            "position 0 has nobody before it: take the mean over the others.",
+            lambda W_pos, *w: variant(W_pos, *w) * (len(W_pos) - 1) / len(W_pos),
+        ),
+        Mistake(
+            "scale is √d_model",
+            "the scores are divided by √d_model; queries and keys have d_head numbers.",
+            lambda W_pos, W_Q, W_K: variant(W_pos, W_Q * (W_Q.shape[1] / W_Q.shape[0]) ** 0.5, W_K),
+        ),
         Mistake(
             "softmax over the query axis",
             "each query's weights sum to 1: dim=-1.",

@@ -73,6 +73,16 @@ EXERCISE = Exercise(
             "these are eigenvalues of (A B)ᵀ A B: take the root.",
             lambda A, B: singular_values(A, B) ** 2,
         ),
+        Mistake(
+            "second R not transposed",
+            "with Bᵀ = P S the product is Q R Sᵀ Pᵀ: transpose the second R.",
+            lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ torch.linalg.qr(B.T).R),
+        ),
+        Mistake(
+            "QR of B, not of Bᵀ",
+            "QR takes the orthonormal factor off on the left; on B it is on the right: take the QR of Bᵀ.",
+            lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ torch.linalg.qr(B).R),
+        ),
         Mistake("ascending", "the largest comes first.", lambda A, B: singular_values(A, B).flip(0)),
     ),
 )

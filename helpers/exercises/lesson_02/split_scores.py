@@ -67,6 +67,11 @@ EXERCISE = Exercise(
             lambda x, y, W_Q, W_K: split_scores(x, y, W_Q, W_K) / (len(x) * len(y)),
         ),
         Mistake(
+            "scale is √d_model",
+            "the scores are divided by √d_model; queries and keys have d_head numbers.",
+            lambda x, y, W_Q, W_K: without_scale(x, y, W_Q, W_K) / W_Q.shape[0] ** 0.5,
+        ),
+        Mistake(
             "scale is d_head",
             "the scores are divided by d_head; divide by its square root.",
             lambda x, y, W_Q, W_K: without_scale(x, y, W_Q, W_K) / W_Q.shape[-1],

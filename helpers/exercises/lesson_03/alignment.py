@@ -23,6 +23,11 @@ def other(weight=lambda s: s**2, cosine=lambda c: c**2, divide=True):
     return answer
 
 
+def not_squared(W_A, W_B):
+    A, B = torch.linalg.svd(W_A, full_matrices=False), torch.linalg.svd(W_B, full_matrices=False)
+    return A.S[:, None] * (A.Vh @ B.U) * B.S / (A.S.norm() * B.S.norm())
+
+
 def inputs(seed: int):
     A = torch.randn(5, 8, generator=generator(seed)) * torch.linspace(0.3, 3, 8)
     B = torch.randn(8, 6, generator=generator(seed + 9)) * torch.linspace(2, 0.2, 8)[:, None]
@@ -67,6 +72,11 @@ EXERCISE = Exercise(
             "singular values not squared",
             "the Frobenius norm sums squares: weight by σ² and τ².",
             other(weight=lambda s: s),
+        ),
+        Mistake(
+            "not squared",
+            "square the whole entry: the table sums to the score squared.",
+            not_squared,
         ),
         Mistake("cosines not squared", "the cosines enter squared.", other(cosine=lambda c: c)),
         Mistake("absolute cosines", "the cosines enter squared.", other(cosine=lambda c: c.abs())),

@@ -38,6 +38,16 @@ def has_the_right_distribution(trial: Trial) -> None:
             )
 
 
+def draws_with_the_generator(trial: Trial) -> None:
+    """The same generator gives the same scores."""
+    once, again = (trial.call(9, 2, 5, generator(0)) for _ in range(2))
+    if not torch.equal(once, again):
+        raise Wrong(
+            "generator not used",
+            "the same generator gave other scores: pass generator=generator to every torch.randn.",
+        )
+
+
 EXERCISE = Exercise(
     id="3.3",
     title="the random level",
@@ -48,7 +58,7 @@ EXERCISE = Exercise(
         "Score each pair with factored_score, and stack the scores.",
     ),
     reference=random_scores,
-    tests=(has_the_right_distribution,),
+    tests=(has_the_right_distribution, draws_with_the_generator),
     mistakes=(
         Mistake(
             "wrong spread", "circuits have rank d_head: draw thin factors, not full matrices.", full_rank

@@ -81,6 +81,11 @@ EXERCISE = Exercise(
             other(Q=lambda Q, K, V, O: Q @ Q.T, K=lambda Q, K, V, O: K @ K.T),
         ),
         Mistake(
+            "scaled",
+            "the matrix alone is asked for: leave out √d_head, which the score would not notice.",
+            lambda port, W_Q, *w: reading_matrix(port, W_Q, *w) / (1 if port == "V" else W_Q.shape[1] ** 0.5),
+        ),
+        Mistake(
             "value of the score",
             "values go through W_V and W_O; W_Q and W_K take no part.",
             other(V=lambda Q, K, V, O: V @ K.T),

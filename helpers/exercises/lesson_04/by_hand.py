@@ -41,3 +41,13 @@ def weights(head) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     if not any(weight.any() for weight in head):
         raise Wrong("all zeros", "all weights are still zero.")
     return tuple(weight.detach().float() for weight in head)
+
+
+def asking(head) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The four matrices of a head that compares something, or ``Wrong``."""
+    W_Q, W_K, W_V, W_O = weights(head)
+    if not (W_Q.any() and W_K.any()):
+        raise Wrong(
+            "asks nothing", "W_Q or W_K is still zero: all scores are alike, so everybody gets attention."
+        )
+    return W_Q, W_K, W_V, W_O

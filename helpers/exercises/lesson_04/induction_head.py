@@ -3,7 +3,7 @@
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.exercises.lesson_04.by_hand import LAYOUT, LENGTH, after_layer_0, weights
+from helpers.exercises.lesson_04.by_hand import LAYOUT, LENGTH, after_layer_0, asking, weights
 from helpers.planted import attend, induction_head
 
 
@@ -70,7 +70,7 @@ def attends_after_the_earlier_copy(trial: Trial) -> None:
     for row in range(LENGTH):
         expected[row, row + 2] = 1  # query LENGTH + 1 + row looks LENGTH - 1 back
     trial.behaves(
-        lambda f: attend(weights(f(LAYOUT)), x, p)[0][SECOND], expected, "query key", 1e-3,
+        lambda f: attend(asking(f(LAYOUT)), x, p)[0][SECOND], expected, "query key", 1e-3,
         "the pattern of your head in the second copy",
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.exercises.lesson_04.by_hand import LAYOUT, embedded, weights
+from helpers.exercises.lesson_04.by_hand import LAYOUT, asking, embedded, weights
 from helpers.planted import attend, previous_token_head
 
 
@@ -63,7 +63,7 @@ def attends_to_the_token_before(trial: Trial) -> None:
     expected = torch.eye(n).roll(-1, dims=1)
     expected[0] = torch.eye(n)[0]
     trial.behaves(
-        lambda f: attend(weights(f(LAYOUT)), x, p)[0], expected, "query key", 1e-3, "the pattern of your head"
+        lambda f: attend(asking(f(LAYOUT)), x, p)[0], expected, "query key", 1e-3, "the pattern of your head"
     )
 
 

@@ -110,7 +110,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "nothing replaced",
-            "z came back as it was: return the copy that you changed.",
+            'for one of the kinds z came back as it was: write "zero", "mean" and "resample", and return the copy that you changed.',
             lambda z, head, kind, other: z.clone(),
         ),
     ),

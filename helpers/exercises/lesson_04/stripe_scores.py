@@ -59,6 +59,11 @@ EXERCISE = Exercise(
             offset_by_one,
         ),
         Mistake(
+            "off by one: before the copy",
+            "this looks period + 1 back, at the token before the copy; the token after it stands period - 1 back.",
+            with_induction(lambda p, n: p.diagonal(-n - 1, dim1=-2, dim2=-1).mean(-1)),
+        ),
+        Mistake(
             "off by one: two after the copy",
             "this looks period - 2 back; the token after the copy stands period - 1 back.",
             with_induction(lambda p, n: p.diagonal(2 - n, dim1=-2, dim2=-1)[..., 3:].mean(-1)),
@@ -85,7 +90,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "above the diagonal",
-            "keys after the query are masked; offsets below the diagonal are negative.",
+            "your induction scores are all zero: not written yet, or read above the diagonal, where keys are masked; offsets below it are negative.",
             with_induction(lambda p, n: p.diagonal(n - 1, dim1=-2, dim2=-1).mean(-1)),
         ),
         Mistake(

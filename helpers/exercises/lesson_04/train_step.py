@@ -112,6 +112,11 @@ EXERCISE = Exercise(
             step_with(lambda l, t: nn.functional.cross_entropy(l[:, 1:].flatten(0, 1), t[:, :-1].flatten())),
         ),
         Mistake(
+            "rows run into each other",
+            "the last token of a row does not predict the first of the next: shift before you flatten.",
+            step_with(lambda l, t: nn.functional.cross_entropy(l.flatten(0, 1)[:-1], t.flatten()[1:])),
+        ),
+        Mistake(
             "no step",
             "the weights did not change: loss.backward() computes the gradients and optimizer.step() uses them, with no zero_grad() between.",
             step_with(next_token, step=False),

@@ -70,6 +70,11 @@ EXERCISE = Exercise(
         ),
         Mistake("the lowest", "the k highest logits, not the lowest.", share(through, highest=False)),
         Mistake(
+            "divided by k, too",
+            "a name counts once if any of its k tokens is the name itself: .any(dim=-1) first.",
+            lambda stream, tokens, W_V, W_O, W_U, k: copy_score(stream, tokens, W_V, W_O, W_U, k) / k,
+        ),
+        Mistake(
             "an empty row counted",
             "divide by the number of tokens there are: an extra row makes every score too small.",
             share(through, lambda hits: hits.float().sum() / (len(hits) + 1)),

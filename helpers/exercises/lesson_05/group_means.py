@@ -78,6 +78,11 @@ EXERCISE = Exercise(
             row_by_row(lambda z, groups, n: z[groups == groups[n]].sum(dim=0)),
         ),
         Mistake(
+            "divided by all prompts",
+            "each template's sum is divided by the number of its own prompts.",
+            row_by_row(lambda z, groups, n: z[groups == groups[n]].sum(dim=0) / len(z)),
+        ),
+        Mistake(
             "heads mixed",
             "each head has its own mean.",
             row_by_row(lambda z, groups, n: z[groups == groups[n]].mean(dim=(0, 2))[:, None].expand_as(z[n])),

@@ -33,6 +33,11 @@ def taken_down(score, circuit, whole):
     return torch.tensor([(before - after) / whole for before, after in zip(steps, steps[1:])])
 
 
+def not_put_back(score, circuit, whole):
+    steps = [score(circuit[n:]) for n in range(len(circuit) + 1)]
+    return torch.tensor([(steps[0] - after) / whole for after in steps[1:]])
+
+
 def changed(new):
     return lambda score, circuit, whole: new(minimality(score, circuit, whole), score(circuit), whole)
 
@@ -87,6 +92,12 @@ EXERCISE = Exercise(
             "take each head out of the circuit instead of leaving it alone in the model.",
             lambda score, circuit, whole: torch.tensor([score([head]) / whole for head in circuit]),
         ),
+        Mistake(
+            "compared with the whole model",
+            "from the circuit's score to the circuit's score without the head; `whole` only divides.",
+            changed(lambda found, full, whole: found + 1 - full / whole),
+        ),
+        Mistake("not put back", "take out one head at a time, and put it back.", not_put_back),
         Mistake("built up one by one", "take out one head at a time, and put it back.", built_up),
         Mistake("taken down one by one", "take out one head at a time, and put it back.", taken_down),
         Mistake(

@@ -32,6 +32,14 @@ def contrast(difference, **where):
     )
 
 
+def in_one_batch(model, positive, negative, layer):
+    name = f"blocks.{layer}.hook_resid_pre"
+    last = [
+        model.run_with_cache(model.to_tokens(list(texts)))[1][name][:, -1] for texts in (positive, negative)
+    ]
+    return means_apart(*last)
+
+
 def means_apart(a, b):
     return a.mean(0) - b.mean(0)
 
@@ -106,6 +114,16 @@ EXERCISE = Exercise(
             "sums instead of means",
             "there may be more texts of one kind: subtract the means.",
             contrast(lambda a, b: a.sum(0) - b.sum(0)),
+        ),
+        Mistake(
+            "texts in one batch",
+            "shorter texts were padded, so [-1] is padding: run them one by one.",
+            in_one_batch,
+        ),
+        Mistake(
+            "pair by pair",
+            "there may be more texts of one kind: subtract two means, not pair by pair.",
+            contrast(lambda a, b: torch.stack([x - y for x, y in zip(a, b)]).mean(0)),
         ),
         Mistake(
             "only the first text of each kind",

@@ -52,7 +52,7 @@ EXERCISE = Exercise(
         "overlaps.diagonal() ** 2 / (overlaps ** 2).sum(dim=1), with .clamp_min(1e-12) below the line for features that are not stored.",
     ),
     reference=dimensionality,
-    tests=(known_geometries, equals_by_hand),
+    tests=(equals_by_hand, known_geometries),
     mistakes=(
         Mistake(
             "overlaps not squared one by one",
@@ -83,6 +83,16 @@ EXERCISE = Exercise(
             "sizes of overlaps instead of squares",
             "square the overlaps, (W_i · W_j)², instead of taking their sizes.",
             by_overlaps(lambda o: o.diagonal() / o.abs().sum(1).clamp_min(1e-12)),
+        ),
+        Mistake(
+            "overlaps without squares below the line",
+            "square the overlaps before you sum them: Σ_j (W_i · W_j)².",
+            by_overlaps(lambda o: o.diagonal() ** 2 / o.sum(1).clamp_min(1e-12)),
+        ),
+        Mistake(
+            "sizes of overlaps below the line",
+            "square the overlaps, (W_i · W_j)², instead of taking their sizes.",
+            by_overlaps(lambda o: o.diagonal() ** 2 / o.abs().sum(1).clamp_min(1e-12)),
         ),
         Mistake(
             "not divided",

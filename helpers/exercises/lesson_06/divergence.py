@@ -66,6 +66,11 @@ EXERCISE = Exercise(
             by_logs(lambda p, q: (p.exp() * (p - q)).sum()),
         ),
         Mistake(
+            "mean over texts only",
+            '"batchmean" divides by the first axis only: take the mean over positions, too.',
+            by_logs(lambda p, q: (p.exp() * (p - q)).sum() / len(p)),
+        ),
+        Mistake(
             "mean over the vocabulary",
             "sum over the vocabulary, mean over texts and positions.",
             by_logs(lambda p, q: (p.exp() * (p - q)).mean()),

@@ -70,6 +70,11 @@ EXERCISE = Exercise(
             gain_left_out,
         ),
         Mistake(
+            "raw weights",
+            "these are the raw weights, which LayerNorm never shows anybody: the gain first, then centre both.",
+            lambda W_in, W_out, gain: torch.cosine_similarity(W_in.T, W_out, dim=1),
+        ),
+        Mistake(
             "not centred",
             "LayerNorm takes the mean over d_model away: what a key or a value holds along (1, …, 1) does not count. Subtract it from both.",
             cosine_of(lambda keys, values, gain: (gain * keys, values)),

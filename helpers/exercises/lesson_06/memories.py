@@ -71,6 +71,16 @@ EXERCISE = Exercise(
             lambda x, W_in, b_in, W_out, act: (act(x @ W_in) + b_in)[:, None] * W_out,
         ),
         Mistake(
+            "another activation",
+            "use the `act` that is passed in: the check tries two.",
+            lambda x, W_in, b_in, W_out, act: nn.functional.gelu(x @ W_in + b_in)[:, None] * W_out,
+        ),
+        Mistake(
+            "another activation",
+            "use the `act` that is passed in: the check tries two.",
+            lambda x, W_in, b_in, W_out, act: nn.functional.relu(x @ W_in + b_in)[:, None] * W_out,
+        ),
+        Mistake(
             "already summed",
             "this is the MLP's output; keep one row a neuron.",
             lambda x, W_in, b_in, W_out, act: act(x @ W_in + b_in) @ W_out,

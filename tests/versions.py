@@ -1,0 +1,137 @@
+"""The course on other versions of its packages: the oldest and newest that requirements.txt allows, and Colab's.
+
+    python -m tests.versions oldest FOLDER --python python3.11    # makes an environment in FOLDER, runs all tests in it
+    python -m tests.versions newest FOLDER --python python3.13
+    python -m tests.versions colab FOLDER --python python3.13     # runs every notebook as on Colab, alone in a folder
+
+Needs uv (``pip install uv``), which finds the oldest versions that go together. An environment that is there already is
+used again. What stands behind the options goes to pytest.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+
+from helpers import __repository__, __version__
+from helpers.colab import UNTOUCHED
+from helpers.notebooks import ROOT, lessons, statuses
+
+REQUIREMENTS = ("-r", str(ROOT / "requirements.txt"))
+COLAB = (  # of what Colab ships, what the course meets there
+    "torch==2.11.*", "numpy==2.1.*", "transformers==5.15.*", "plotly==5.24.*", "ipywidgets==7.7.1", "ipython==7.34.0",
+    "ipykernel==6.17.1", "nbclient", "accelerate", "datasets", "einops", "pandas", "sentencepiece", "wandb", "matplotlib",
+    "platformdirs", "filelock",
+)  # fmt: skip
+EXECUTE = (
+    "import nbclient, nbformat, sys; notebook = nbformat.read(sys.argv[1], 4); "
+    "nbclient.execute(notebook, timeout=600, kernel_name='python3'); nbformat.write(notebook, sys.argv[1])"
+)
+
+
+def environment(folder: Path, python: str, *wanted: str) -> Path:
+    """The Python of a virtual environment in which ``uv pip install`` was given ``wanted``; made if it is not there."""
+    inside = folder / "bin" / "python"
+    if not (folder / "made").exists():
+        subprocess.run(
+            ["uv", "venv", "--quiet", "--seed", "--clear", "--python", python, str(folder)], check=True
+        )
+        subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(inside), *wanted], check=True)
+        (folder / "made").touch()
+    return inside
+
+
+def installed(python: Path) -> tuple[dict[str, str], float]:
+    """Versions of all packages of an environment, and its size in MB."""
+    frozen = subprocess.run([str(python), "-m", "pip", "freeze"], capture_output=True, text=True, check=True)
+    versions = dict(line.split("==") for line in frozen.stdout.splitlines() if "==" in line)
+    size = sum(file.stat().st_size for file in python.parents[1].rglob("*") if not file.is_symlink())
+    return versions, size / 1e6
+
+
+def as_on_colab(folder: Path) -> dict[str, str]:
+    """Process environment with a stub of ``google.colab``, and the course's address leading to a local clone with its tag."""
+    (folder / "stub/google/colab").mkdir(parents=True)
+    (folder / "stub/google/colab/__init__.py").touch()
+    (folder / "stub/sitecustomize.py").write_text("import google.colab\n")  # Colab's kernels have imported it
+    remote = folder / "remote"
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", str(remote)], check=True)
+    subprocess.run(["git", "tag", "--force", f"v{__version__}"], cwd=remote, check=True, capture_output=True)
+    return {
+        **os.environ,
+        "PYTHONPATH": str(folder / "stub"),
+        "HOME": str(folder),
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"url.file://{remote}.insteadOf",
+        "GIT_CONFIG_VALUE_0": __repository__,
+        "GIT_CONFIG_KEY_1": "advice.detachedHead",
+        "GIT_CONFIG_VALUE_1": "false",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def seconds(cell) -> float:
+    """How long a cell ran, from what nbclient wrote into its metadata."""
+    begun, ended = (
+        datetime.fromisoformat(cell.metadata.execution[moment].replace("Z", "+00:00"))
+        for moment in ("iopub.execute_input", "shell.execute_reply")
+    )
+    return (ended - begun).total_seconds()
+
+
+def run_on_colab(base: Path) -> None:
+    """Every notebook alone in a folder; what its first cell installed. One environment: the first notebook installs."""
+    python = base / "bin" / "python"
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = as_on_colab(Path(scratch))
+        print(
+            f"{'notebook':42}{'seconds':>9}{'first cell':>12}{'installed MB':>14}   what was installed, exercises"
+        )
+        for path in lessons():
+            alone = Path(scratch) / path.stem
+            alone.mkdir()
+            shutil.copy(path, alone)
+            before, size = installed(python)
+            started = time.perf_counter()
+            subprocess.run([str(python), "-c", EXECUTE, path.name], cwd=alone, env=settings, check=True)
+            taken = time.perf_counter() - started
+            after, grown = installed(python)
+            changed = {name for name in before if after.get(name) != before[name]}
+            assert not changed, f"changed what Colab ships: {changed}"
+            notebook = nbformat.read(alone / path.name, as_version=4)
+            assert set(statuses(notebook).values()) <= {"not attempted"}
+            first = seconds(next(cell for cell in notebook.cells if cell.cell_type == "code"))
+            new = ", ".join(sorted(after.keys() - before.keys())) or "nothing"
+            print(
+                f"{path.stem:42}{taken:9.1f}{first:12.1f}{grown - size:14.1f}   {new}; {len(statuses(notebook))}",
+                flush=True,
+            )
+        print("untouched:", ", ".join(f"{name} {after[name]}" for name in UNTOUCHED))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.versions", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("kind", choices=["oldest", "newest", "colab"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--python", default="python3", help="the interpreter")
+    arguments, others = parser.parse_known_args()  # the others are pytest's
+    if arguments.kind == "colab":
+        environment(arguments.folder, arguments.python, *COLAB)
+        run_on_colab(arguments.folder.resolve())
+        return
+    resolution = "lowest-direct" if arguments.kind == "oldest" else "highest"
+    python = environment(arguments.folder, arguments.python, "--resolution", resolution, *REQUIREMENTS)
+    command = [str(python.absolute()), "-m", "pytest", "-n", "2", "--dist", "loadfile", *others]
+    raise SystemExit(subprocess.run(command, cwd=ROOT).returncode)
+
+
+if __name__ == "__main__":
+    main()
