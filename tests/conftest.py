@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # read when torch is loaded, here and in the processes that tests start
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # read when torch is loaded, here and in the processes that tests start
     os.environ["OMP_NUM_THREADS"] = "1"  # threads of several workers get in each other's way
 
 OFFLINE = Path(__file__).parent / "offline"
