@@ -85,7 +85,7 @@ def port_scores(
 
     Of the source only sourceᵀ source matters to a norm, so its many rows shrink to the R of its QR decomposition.
     """
-    R = torch.linalg.qr(source).R
+    R = torch.linalg.qr(source, mode="r").R
     heads = list(zip(W_Q, W_K, W_V, W_O))
     return torch.stack(
         [

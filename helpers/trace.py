@@ -65,7 +65,7 @@ def subspace_scores(model: TransformerBridge) -> list[tuple[list[str], Float[Ten
     sources = {"emb": model.W_E, "pos": model.W_pos}
     if not cfg.attn_only:
         sources |= {f"M{layer}": model.W_out[layer] for layer in range(cfg.n_layers)}
-    sources = {name: torch.linalg.qr(W).R for name, W in sources.items()}
+    sources = {name: torch.linalg.qr(W, mode="r").R for name, W in sources.items()}
     tables = []
     for layer in range(cfg.n_layers):
         weights = (model.W_Q[layer], model.W_K[layer], model.W_V[layer], model.W_O[layer])
