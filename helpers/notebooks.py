@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+SLUG = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")  # and not an editor's random id
 INDEX = ROOT / "notebooks" / "index.md"
 MAP = ("<!-- The map, written by `python -m helpers.notebooks index`. -->", "<!-- End of the map. -->")
 FIRST_CELL = """\
@@ -155,7 +155,7 @@ def normalise(notebook: NotebookNode, path: Path) -> None:
             section = (
                 re.sub(r"[^a-z0-9]+", "-", heading[1].lower()).strip("-0123456789")[:40].strip("-") or section
             )
-        if not SLUG.fullmatch(cell.id) or re.fullmatch(r"[0-9a-f]{8}", cell.id) or cell.id in taken:
+        if not SLUG.fullmatch(cell.id) or cell.id in taken:
             number = 1
             while (candidate := section if number == 1 else f"{section}-{number}") in taken:
                 number += 1

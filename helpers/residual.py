@@ -94,9 +94,9 @@ def dimensions(spectrum: Float[Tensor, " direction"], share: float = 0.8) -> tup
 def held_out_share(
     fitted: Float[Tensor, "row d_model"], other: Float[Tensor, "other_row d_model"], k: int
 ) -> Float[Tensor, ""]:
-    """Share of the variance of ``other`` that the first ``k`` principal directions of ``fitted`` hold.
+    """Share of the summed squares of ``other`` that lies in the first ``k`` principal directions of ``fitted``.
 
-    Both are centred by the mean of ``fitted``. 1 when the directions found on some vectors describe others as well.
+    Both are centred by the mean of ``fitted``: 1 when the directions found on some vectors describe others as well.
     """
     mean = fitted.mean(dim=0)
     directions = torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:k]

@@ -167,7 +167,8 @@ ROTATE = {
     "W_Q and W_K left out": without("W_Q", "W_K"),
     "nothing rotated": lambda w, R: w,
     "rotated the other way": lambda w, R: rotated(w, R.T),
-    "logits changed": without("W_K"),
+    "not all rotated": without("W_K"),
+    "logits changed": lambda w, R: rotated(w, R) | {"W_O": w["W_O"] @ R.T},
     "wrong type": lambda w, R: list(rotated(w, R).values()),
     "wrong values": lambda w, R: rotated(w, 2 * R),
 }

@@ -60,8 +60,11 @@ PLAN = {
         line(induction="S2 S1-1"),
         line(" ".join),
         line(lambda places: tuple(place.lower() for place in places)),
-        lambda: dict.fromkeys(JOBS, ("", "")),
         lambda: line()() | {"induction": ("S2", "S1", "S1+1")},
+    ],
+    "not filled in": [
+        lambda: dict.fromkeys(JOBS, ("", "")),
+        lambda: line()() | {"induction": ("", "")},
     ],
     "returned None": lambda: print(JOBS),
 }

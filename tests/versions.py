@@ -106,6 +106,9 @@ def run_on_colab(base: Path) -> None:
             assert not changed, f"changed what Colab ships: {changed}"
             notebook = nbformat.read(alone / path.name, as_version=4)
             assert set(statuses(notebook).values()) <= {"not attempted"}
+            outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+            said = [output.text for output in outputs if output.get("name") == "stderr"]
+            assert not any("Traceback" in text for text in said), said
             first = seconds(next(cell for cell in notebook.cells if cell.cell_type == "code"))
             new = ", ".join(sorted(after.keys() - before.keys())) or "nothing"
             print(

@@ -121,7 +121,9 @@ class Trial:
                 "your function changed one of its inputs in place; work on a copy: x.clone(), dict(x), list(x).",
             )
         if output is None:
-            raise Wrong("returned None", "your function returned None: is the return statement missing?")
+            raise Wrong(
+                "returned None", "your function returned None: does it return something in every case?"
+            )
         return (
             output.detach().float() if isinstance(output, Tensor) and output.is_floating_point() else output
         )

@@ -89,9 +89,10 @@ class Explorer:
             panel.draw()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = self.box._repr_mimebundle_(include=include, exclude=exclude)
+        # by hand, since ipywidgets 7, which Colab ships, has no such method to call
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         return {
-            **bundle,
+            "application/vnd.jupyter.widget-view+json": view,
             "text/plain": "The circuit explorer. Run the notebook: it needs a kernel behind it.",
         }
 

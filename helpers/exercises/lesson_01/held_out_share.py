@@ -23,6 +23,18 @@ def with_directions(fitted, other, k, centre_fit=True, centre_other="fitted", ro
     return (centred @ directions.T).square().sum() / centred.square().sum()
 
 
+def columns_of_Vh(fitted, other, k):
+    mean = fitted.mean(dim=0)
+    directions = torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:, :k]
+    return ((other - mean) @ directions).square().sum() / (other - mean).square().sum()
+
+
+def share_of_each_row(fitted, other, k):
+    mean = fitted.mean(dim=0)
+    directions = torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:k]
+    return (((other - mean) @ directions.T).square().sum(-1) / (other - mean).square().sum(-1)).mean()
+
+
 def equals_numpy(trial: Trial) -> None:
     """Oracle: the residual of a projection, in numpy, by eigenvectors of the covariance."""
     for seed, (rows, others, d_model, k) in enumerate([(40, 25, 7, 2), (60, 30, 9, 4)]):
@@ -86,8 +98,18 @@ EXERCISE = Exercise(
             lambda fitted, other, k: with_directions(fitted, other, k, rows=slice(-k, None)),
         ),
         Mistake(
+            "columns of Vh",
+            "the directions are the rows of Vh: Vh[:k], not Vh[:, :k].",
+            columns_of_Vh,
+        ),
+        Mistake(
+            "mean of the rows' shares",
+            "this is one share a row, then the mean; sum the squares over all rows, then divide once.",
+            share_of_each_row,
+        ),
+        Mistake(
             "root of the share",
-            "this is a ratio of lengths; variance is squared length.",
+            "this is a ratio of lengths; sum squared lengths.",
             lambda fitted, other, k: held_out_share(fitted, other, k).sqrt(),
         ),
     ),

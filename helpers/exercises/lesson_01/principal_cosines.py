@@ -54,6 +54,11 @@ EXERCISE = Exercise(
             not_orthonormal,
         ),
         Mistake(
+            "only A orthonormal",
+            "B needs an orthonormal basis, too: torch.linalg.qr(B).Q.",
+            lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).Q.T @ B),
+        ),
+        Mistake(
             "columns normalised only",
             "unit columns are not yet orthogonal to each other: use qr.",
             lambda A, B: torch.linalg.svdvals((A / A.norm(dim=0)).T @ (B / B.norm(dim=0))),

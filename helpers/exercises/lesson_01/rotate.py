@@ -49,6 +49,12 @@ def logits_stay_and_the_basis_changes(trial: Trial) -> None:
         theirs = mistake.answer(weights, R)
         if all(difference(output[name], theirs[name], "row column", 1e-4) is None for name in NAMES):
             raise Wrong(mistake.name, mistake.explanation)
+    kept = [name for name in NAMES if torch.equal(output[name], weights[name])]
+    if kept:
+        raise Wrong(
+            "not all rotated",
+            f"left as they were: {', '.join(kept)}. Each of the seven writes to the stream or reads from it.",
+        )
     for name in ("W_E", "W_U"):
         problem = difference(output[name], rotate(weights, R)[name], "row column", 1e-4)
         if problem:

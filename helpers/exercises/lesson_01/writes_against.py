@@ -71,6 +71,22 @@ EXERCISE = Exercise(
             lambda stores, content: other_measure(stores, content, change=stores.norm(dim=-1).mean(-1)),
         ),
         Mistake(
+            "heads on top of each other",
+            "each head is added to the content by itself, not after the heads before it.",
+            lambda stores, content: other_measure(
+                stores,
+                content,
+                change=((content + stores.cumsum(0)).norm(dim=-1) - content.norm(dim=-1)).mean(-1),
+            ),
+        ),
+        Mistake(
+            "one norm of all positions",
+            "this is the norm of the whole table; take one norm a position (dim=-1), then the mean.",
+            lambda stores, content: other_measure(
+                stores, content, change=(content + stores).norm(dim=(-2, -1)) - content.norm()
+            ),
+        ),
+        Mistake(
             "change of the squared norm",
             "these are squared lengths.",
             lambda stores, content: other_measure(

@@ -60,6 +60,11 @@ EXERCISE = Exercise(
             lambda *w: variant(*w, mask=99, offset=1),
         ),
         Mistake(
+            "next position",
+            "this diagonal lies above, where the mask left only 0s: go one below.",
+            lambda *w: variant(*w, offset=1),
+        ),
+        Mistake(
             "mask hides the position itself",
             "the mask hides the query's own position, too: triu(1).",
             lambda *w: variant(*w, mask=0),

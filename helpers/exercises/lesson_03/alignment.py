@@ -78,6 +78,11 @@ EXERCISE = Exercise(
             "square the whole entry: the table sums to the score squared.",
             not_squared,
         ),
+        Mistake(
+            "divided by its own sum",
+            "divide by Σ σ² Σ τ², not by the table's own sum: it sums to the score squared.",
+            lambda W_A, W_B: alignment(W_A, W_B) / alignment(W_A, W_B).sum(),
+        ),
         Mistake("cosines not squared", "the cosines enter squared.", other(cosine=lambda c: c)),
         Mistake("absolute cosines", "the cosines enter squared.", other(cosine=lambda c: c.abs())),
         Mistake("not divided", "divide by Σ σ² Σ τ², the squared norms.", other(divide=False)),

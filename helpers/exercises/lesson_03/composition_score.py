@@ -60,6 +60,11 @@ EXERCISE = Exercise(
                 / (torch.linalg.matrix_norm(A, 2) * torch.linalg.matrix_norm(B, 2))
             ),
         ),
+        Mistake(
+            "multiplied by a norm",
+            "`a / b * c` is (a / b) · c: put both norms in parentheses.",
+            lambda A, B: (A @ B).norm() / A.norm() * B.norm(),
+        ),
         Mistake("squared", "this is the score squared.", lambda A, B: composition_score(A, B) ** 2),
         Mistake(
             "product in the wrong order",

@@ -18,7 +18,8 @@ def has_the_right_distribution(trial: Trial) -> None:
         scores = trial.call(d_model, d_head, 200, generator(d_model))
         if not (isinstance(scores, torch.Tensor) and scores.shape == (200,)):
             raise Wrong(
-                "wrong shape", f"expected 200 scores, got {getattr(scores, 'shape', type(scores).__name__)}."
+                "wrong shape",
+                f"expected one tensor of 200 scores, got {getattr(scores, 'shape', type(scores).__name__)}: torch.stack them.",
             )
         if scores.unique().numel() < 190:
             raise Wrong("not random", "the samples are equal: draw new matrices for each of them.")

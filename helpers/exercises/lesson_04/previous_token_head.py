@@ -56,6 +56,11 @@ def by_token(layout, W_Q, W_K, W_V, W_O):
     W_K[layout.token, : layout.d_vocab] = torch.eye(layout.d_vocab)
 
 
+def by_token_rolled(layout, W_Q, W_K, W_V, W_O):
+    by_token(layout, W_Q, W_K, W_V, W_O)
+    W_K[layout.token, : layout.d_vocab] = torch.eye(layout.d_vocab).roll(1, dims=1)
+
+
 def attends_to_the_token_before(trial: Trial) -> None:
     """Not the weights are compared but what they do: any weights that do it are right."""
     x, p = embedded()
@@ -98,7 +103,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "looks ahead",
-            "key j matches query j - 1, which is masked: shift the other way (or W_Q and W_K are swapped).",
+            "no key that the query may see matches it: key j should match query j + 1. Shift the other way, or W_Q and W_K are swapped, or they use different columns.",
             changed(rolled),
         ),
         Mistake("two back", "key j matches query j + 2: shift by one.", changed(two_back)),
@@ -111,6 +116,11 @@ EXERCISE = Exercise(
             "matches tokens",
             "the previous token is a matter of position: W_Q and W_K read layout.position, not layout.token.",
             changed(by_token),
+        ),
+        Mistake(
+            "matches tokens",
+            "the previous token is a matter of position: W_Q and W_K read layout.position, not layout.token.",
+            changed(by_token_rolled),
         ),
         Mistake(
             "stored in the output",

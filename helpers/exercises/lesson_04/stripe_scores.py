@@ -84,6 +84,11 @@ EXERCISE = Exercise(
             with_induction(lambda p, n: p.diagonal(1 - n, dim1=-2, dim2=-1)[..., n:].mean(-1)),
         ),
         Mistake(
+            "diagonal indexed by query",
+            "entry 0 of this diagonal belongs to query period - 1: the second copy starts at entry 2.",
+            with_induction(lambda p, n: p.diagonal(1 - n, dim1=-2, dim2=-1)[..., n + 1 :].mean(-1)),
+        ),
+        Mistake(
             "divided by all queries",
             "the mean is over the queries of the second copy only.",
             with_induction(lambda p, n: p.diagonal(1 - n, dim1=-2, dim2=-1)[..., 2:].sum(-1) / p.shape[-1]),

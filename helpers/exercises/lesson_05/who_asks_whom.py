@@ -15,7 +15,7 @@ WHY = {
     "S-inhibition": "END must be told whom not to name, by somebody who has found out that they are a repeat.",
     "duplicate token": "the second of two equals asks the first: the first can not know yet that it will be repeated.",
     "previous token": "it asks whoever stands right before it. For induction it must stand where S1 is the one right before.",
-    "induction": 'it asks "who stands behind somebody like me?": the neighbour after the earlier copy.',
+    "induction": 'it asks "who has somebody like me right behind them?": the neighbour after the earlier copy.',
 }
 
 
@@ -56,6 +56,12 @@ def every_job(trial: Trial) -> None:
     found, right = trial.call(), who_asks_whom()
     if not isinstance(found, dict) or set(found) != set(right):
         raise Wrong("wrong jobs", f"return a dictionary with the keys {', '.join(right)}.")
+    empty = [job for job, pair in found.items() if pair == ("", "")]
+    if empty:
+        stand = sum(tuple(found[job]) == right[job] for job in found)
+        raise Wrong(
+            "not filled in", f"not filled in yet: {', '.join(empty)}. {stand} of the others stand right."
+        )
     for job, pair in found.items():
         if not isinstance(pair, tuple | list) or len(pair) != 2 or any(place not in PLACES for place in pair):
             raise Wrong(

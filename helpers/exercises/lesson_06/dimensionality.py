@@ -16,6 +16,10 @@ def by_overlaps(share):
     return lambda W: share(W.T @ W)
 
 
+def unit(W):
+    return torch.nn.functional.normalize(W, dim=0)
+
+
 def polygon(corners: int) -> torch.Tensor:
     angles = torch.arange(corners) * 2 * torch.pi / corners
     return torch.stack([angles.cos(), angles.sin()])
@@ -93,6 +97,11 @@ EXERCISE = Exercise(
             "sizes of overlaps below the line",
             "square the overlaps, (W_i · W_j)², instead of taking their sizes.",
             by_overlaps(lambda o: o.diagonal() ** 2 / o.abs().sum(1).clamp_min(1e-12)),
+        ),
+        Mistake(
+            "unit vectors on both sides",
+            "only W_i is made a unit vector; W_j keeps its length, since a feature that is stored weakly disturbs little.",
+            lambda W: 1 / (unit(W).T @ unit(W)).pow(2).sum(1).clamp_min(1e-12) * (W.norm(dim=0) > 0),
         ),
         Mistake(
             "not divided",
