@@ -33,7 +33,7 @@ def factors(d_vocab: int, d_head: int, seed: int) -> tuple[torch.Tensor, torch.T
 
 def equals_the_full_matrix(trial: Trial) -> None:
     """Oracle: the whole matrix and torch.topk."""
-    for d_vocab, k in [(607, 2), (600, 1), (1100, 5)]:
+    for d_vocab, k in [(1100, 5), (607, 2), (600, 1)]:  # the first tells the mistakes apart
         A, B = factors(d_vocab, 12, seed=d_vocab)
         top = (A @ B).topk(k, dim=1).indices
         expected = (top == torch.arange(d_vocab)[:, None]).any(dim=1).float().mean()
