@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -106,6 +107,13 @@ def execute(notebook: NotebookNode, folder: Path = ROOT / "notebooks", timeout: 
         )
         client.execute(env=environment)
     return notebook
+
+
+def seconds(cell: NotebookNode) -> float:
+    """How long a cell of an executed notebook ran, from what nbclient wrote into its metadata."""
+    moments = [cell.metadata.execution[name] for name in ("iopub.execute_input", "shell.execute_reply")]
+    begun, ended = (datetime.fromisoformat(moment) for moment in moments)
+    return (ended - begun).total_seconds()
 
 
 def statuses(notebook: NotebookNode) -> dict[str, str]:

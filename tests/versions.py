@@ -14,14 +14,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from datetime import datetime
 from pathlib import Path
 
 import nbformat
 
 from helpers import __repository__, __version__
 from helpers.colab import UNTOUCHED
-from helpers.notebooks import ROOT, lessons, statuses
+from helpers.notebooks import ROOT, lessons, seconds, statuses
 
 REQUIREMENTS = ("-r", str(ROOT / "requirements.txt"))
 COLAB = (  # of what Colab ships, what the course meets there
@@ -74,15 +73,6 @@ def as_on_colab(folder: Path) -> dict[str, str]:
         "GIT_CONFIG_VALUE_1": "false",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-
-
-def seconds(cell) -> float:
-    """How long a cell ran, from what nbclient wrote into its metadata."""
-    begun, ended = (
-        datetime.fromisoformat(cell.metadata.execution[moment].replace("Z", "+00:00"))
-        for moment in ("iopub.execute_input", "shell.execute_reply")
-    )
-    return (ended - begun).total_seconds()
 
 
 def run_on_colab(base: Path) -> None:

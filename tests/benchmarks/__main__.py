@@ -13,14 +13,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import nbformat
 import torch
 from einops import einsum
-from nbformat import NotebookNode
 from transformer_lens import patching as tl
 from transformer_lens.head_detector import detect_head
 
@@ -29,9 +27,10 @@ from helpers.composition import composition_scores
 from helpers.heads import previous_token_score
 from helpers.ioi import corrupted, logit_diff, prompts
 from helpers.models import load_model
-from helpers.notebooks import PLOTLY, ROOT, execute, in_state, lessons
+from helpers.notebooks import PLOTLY, ROOT, execute, in_state, lessons, seconds
 from helpers.patching import patch_heads, patch_residual
 from helpers.residual import head_contributions
+from tests.benchmarks.patching import seconds as timed
 
 Pair = tuple[str, Callable[[], torch.Tensor], Callable[[], torch.Tensor]]  # what, ours, theirs
 
@@ -106,31 +105,14 @@ def runs() -> Iterator[Pair]:
         yield what, lambda mine=mine: mine().mean(dim=-1), partial(library, *theirs)
 
 
-def best_of(call: Callable[[], torch.Tensor], times: int) -> tuple[float, torch.Tensor]:
-    """Shortest wall time of some calls, and what they return."""
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        found = call()
-        taken.append(time.perf_counter() - started)
-    return min(taken), found
-
-
 def speed() -> None:
     print(f"{torch.get_num_threads()} threads; seconds")
     print(f"{'':34}{'TransformerLens':>16}{'ours':>9}{'ratio':>9}{'difference':>13}")
     for what, ours, theirs in [*weights(), *runs()]:
-        mine, found = best_of(ours, 3)
-        other, expected = best_of(theirs, 2)
+        mine, found = min((timed(ours) for _ in range(3)), key=lambda pair: pair[0])
+        other, expected = min((timed(theirs) for _ in range(2)), key=lambda pair: pair[0])
         difference = (found - expected).abs().max().item()
         print(f"{what:34}{other:16.3f}{mine:9.3f}{other / mine:8.1f}×{difference:13.1e}", flush=True)
-
-
-def seconds(cell: NotebookNode) -> float:
-    """How long a cell ran, from what nbclient wrote into its metadata."""
-    moments = [cell.metadata.execution[name] for name in ("iopub.execute_input", "shell.execute_reply")]
-    begun, ended = (datetime.fromisoformat(moment.replace("Z", "+00:00")) for moment in moments)
-    return (ended - begun).total_seconds()
 
 
 def of_lessons() -> None:

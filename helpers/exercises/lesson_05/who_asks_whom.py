@@ -56,14 +56,12 @@ def every_job(trial: Trial) -> None:
     found, right = trial.call(), who_asks_whom()
     if not isinstance(found, dict) or set(found) != set(right):
         raise Wrong("wrong jobs", f"return a dictionary with the keys {', '.join(right)}.")
-    empty = [job for job, pair in found.items() if pair == ("", "")]
-    if empty:
-        stand = sum(tuple(found[job]) == right[job] for job in found)
-        raise Wrong(
-            "not filled in", f"not filled in yet: {', '.join(empty)}. {stand} of the others stand right."
-        )
     for job, pair in found.items():
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or any(place not in PLACES for place in pair):
+        if (
+            not isinstance(pair, tuple | list)
+            or len(pair) != 2
+            or any(place not in (*PLACES, "") for place in pair)
+        ):
             raise Wrong(
                 "unknown place",
                 f"{job}: expected (asker, asked), each one of {', '.join(PLACES)}, got {pair!r}.",
@@ -71,6 +69,10 @@ def every_job(trial: Trial) -> None:
     wrong = [job for job, pair in found.items() if tuple(pair) != right[job]]
     if not wrong:
         return
+    empty = [job for job in wrong if "" in found[job]]
+    if empty:
+        stand = f"{len(right) - len(wrong)} of {len(right)} stand right"
+        raise Wrong("not filled in", f"{stand}, not filled in yet: {', '.join(empty)}.")
     job = wrong[0]
     asker, asked = found[job]
     score = f"{len(right) - len(wrong)} of {len(right)} stand right. {job}: "
