@@ -122,9 +122,11 @@ def ablate(
 ) -> Float[Tensor, " prompt"]:
     """The metric with some heads ablated everywhere: "zero", "mean" or "by template" of ``other``, or "resample" from it.
 
-    ``other`` is ``tokens`` itself unless given; "by template" takes the mean over the prompts of a prompt's group.
+    ``other`` is ``tokens`` itself unless given, which "resample" needs; "by template" takes the mean over the prompts of a prompt's group.
     """
     known(model, heads)
+    if kind == "resample" and other is None:
+        raise ValueError('expected other, the prompts to resample from, for kind "resample", got none.')
     other = tokens if other is None else other
     if kind == "by template" and groups is None:
         raise ValueError('expected groups, the template of each prompt, for kind "by template", got none.')

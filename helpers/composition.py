@@ -166,6 +166,12 @@ def path_cut(model: TransformerBridge, writer: tuple[int, int], reader: tuple[in
     other readers still receive it. Exact where no LayerNorm stands between.
     """
     (w_layer, w_head), (r_layer, r_head) = writer, reader
+    if w_layer >= r_layer:
+        raise ValueError(
+            f"{w_layer}.{w_head} stores nothing for {r_layer}.{r_head}, which is not in a later layer."
+        )
+    if port not in ("Q", "K", "V"):
+        raise ValueError(f'expected a port "Q", "K" or "V", got {port!r}')
     kept = {}
 
     def keep_z(z, hook):

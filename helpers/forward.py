@@ -51,6 +51,11 @@ class Forward:
             raise ValueError(
                 "expected a model without hooks, found some: take them off with model.reset_hooks()."
             )
+        shortformer = isinstance(model.original_model, ShortformerModel)
+        if not shortformer and model.cfg.architecture != "GPT2LMHeadModel":
+            raise ValueError(
+                f"expected a GPT-2 or a shortformer model, got {model.cfg.architecture}: its layers compute something else."
+            )
         self.model, self.memory = model, memory
         self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
         self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U
@@ -66,7 +71,6 @@ class Forward:
         self.ln2 = [block.ln2.original_component for block in model.blocks if hasattr(block, "mlp")]
         self.mlp = [block.mlp.original_component for block in model.blocks if hasattr(block, "mlp")]
         self.ln_final = model.ln_final.original_component
-        shortformer = isinstance(model.original_model, ShortformerModel)
         self.positions = model.W_pos if shortformer else None
         self.steps = [(layer, stage) for layer in range(self.n_layers) for stage in ("pre", "mid")]
         self.steps.append((self.n_layers, "pre"))

@@ -144,13 +144,14 @@ class Prompts:
 
 
 def prompts(
-    tokenizer, count: int, seed: int = 0, templates: Sequence[str] = TEMPLATES, held_out: bool = True
+    tokenizer, count: int, seed: int = 0, templates: Sequence[str] | None = None, held_out: bool = True
 ) -> Prompts:
     """``count`` prompts, templates in turn, ABBA and BABA in turn; names that were never told with the event in training.
 
-    ``held_out=False`` draws from all names, as for templates that are not of this course. Of names, places and objects only
+    ``templates``: by default those of ours that are of one length in this tokenizer's tokens. ``held_out=False`` draws from all names, as for templates that are not of this course. Of names, places and objects only
     those are drawn that are one token of this tokenizer. A template may name ``{IO}`` once more.
     """
+    templates = alike(tokenizer) if templates is None else templates
     rng = random.Random(seed)
     all_names, places, objects = (one_token_each(tokenizer, words) for words in (NAMES, PLACES, OBJECTS))
     rows, texts = [], []

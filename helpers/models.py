@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from huggingface_hub import constants, file_download, hf_hub_download
+from huggingface_hub import constants, errors, file_download, hf_hub_download
 from huggingface_hub.utils import get_session
 from safetensors.torch import load_file
 from transformer_lens.model_bridge import TransformerBridge
@@ -208,13 +208,21 @@ def explain(name: str, error: BaseException) -> str:
             else "about twice the size of its weights"
         )
         return f"there is not enough memory for {name}: loading takes {needs} of free memory. {instead}"
-    text = " ".join(f"{type(e).__name__} {e}" for e in chain(error))
-    if "RepositoryNotFound" in text or "is not a valid model identifier" in text or "401" in text:
-        return f"the Hugging Face hub has no public model {name!r}: check the name. {instead}"
-    if any(
-        word in text
-        for word in ("Connect", "connect", "LocalEntryNotFound", "Timeout", "timed out", "offline", "resolve")
+    causes = tuple(chain(error))
+    text = " ".join(f"{type(e).__name__} {e}" for e in causes)
+    if any(isinstance(e, errors.GatedRepoError) for e in causes):
+        return (
+            f"the Hugging Face hub gives {name!r} only to those who have accepted its terms: accept them on its page, log in "
+            f"with `hf auth login`, and call again. {instead}"
+        )
+    if (
+        any(isinstance(e, errors.RepositoryNotFoundError) for e in causes)
+        or "is not a valid model identifier" in text
     ):
+        return f"the Hugging Face hub has no public model {name!r}: check the name. {instead}"
+    unanswered = errors.HfHubHTTPError | errors.LocalEntryNotFoundError | ConnectionError | TimeoutError
+    words = ("Connect", "connect", "Timeout", "timed out", "offline", "name resolution")
+    if any(isinstance(e, unanswered) for e in causes) or any(word in text for word in words):
         return (
             f"{name} could not be downloaded: the Hugging Face hub can not be reached or does not answer as it should "
             f"(no network? a login page?). What has arrived is kept: call again later. {instead}"

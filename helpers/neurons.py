@@ -77,7 +77,7 @@ def label_shares(
     """
     top = tops(activations, count)
     firing = activations[:, 1:-1].clamp_min(0)
-    current = of_one_kind(firing, tokens[:, 1:-1], tokens[:, :-1], top)
+    current = of_one_kind(firing, tokens[:, 1:-1], tokens, top)
     following = of_one_kind(firing, tokens[:, 2:], tokens[:, 1:], top)
     better = following[0] > current[0]
     return torch.where(better, following[0], current[0]), torch.where(better, following[1], current[1])

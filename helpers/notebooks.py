@@ -239,6 +239,8 @@ def set_address(url: str) -> None:
     url = re.sub(r"^git@github.com:|^ssh://git@github.com/", "https://github.com/", url.strip()).removesuffix(
         ".git"
     )
+    if not re.fullmatch(r"https://github\.com/[^/]+/[^/]+", url):
+        raise ValueError(f"expected an address on GitHub, from which Colab opens notebooks, got {url!r}.")
     old, new = (address.removeprefix("https://github.com/") for address in (__repository__, url))
     for file in [ROOT / "helpers/__init__.py", ROOT / "README.md", *lessons()]:
         file.write_text(file.read_text(encoding="utf8").replace(old, new), encoding="utf8")

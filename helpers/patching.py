@@ -191,10 +191,13 @@ def path_patch(
     """
     if via not in ("direct", "mlps"):
         raise ValueError(f'expected via "direct" or "mlps", got {via!r}')
+    to_logits = receivers == "logits"
+    if not receivers or isinstance(receivers, str) and not to_logits:
+        raise ValueError(f'expected receivers (layer, head, "q" | "k" | "v") or "logits", got {receivers!r}')
     known(model, senders)
     forward = Forward(model)
     base, other = both_runs(forward, into, source)
-    ports = [] if receivers == "logits" else sorted(receivers)
+    ports = [] if to_logits else sorted(receivers)
     known(model, [port[:2] for port in ports])
     for layer, head, part in ports:
         if part not in QKV:
@@ -209,7 +212,7 @@ def path_patch(
         list(senders), desc="path patching", delay=PATIENCE, leave=False, disable=len(senders) < 2
     ):
         streams = carried(forward, base, other, sender, via)
-        if not ports:
+        if to_logits:
             end = base.pre[-1] + streams[forward.n_layers]
             found.append(forward.finish(end, forward.steps[-1], base, 0, metric)[0])
             continue

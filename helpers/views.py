@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import circuitsvis
+from IPython import get_ipython
 from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
@@ -29,7 +30,7 @@ from helpers.plots import BLUE, GREY, ORANGE
 BUNDLE = Path(circuitsvis.__file__).parent / "dist/cdn/iife.js"
 MOST = 2_000_000  # numbers in one view: some 10 MB of text in the page
 LINE = (Path(__file__).parent / "line.js").read_text()
-_sent = False  # whether this kernel has put the bundle into an output
+_sent = None  # where this kernel has put the bundle into an output: cell id and execution count
 _numbers = itertools.count()
 
 
@@ -63,12 +64,24 @@ def rounded(values: Tensor) -> list:
     return json.loads(text, parse_float=lambda digits: round(float(digits), 3) or 0)
 
 
+def here() -> tuple[str | None, int]:
+    """Id of the cell that runs, where the front end tells it, and the execution count."""
+    shell = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    return parent.get("metadata", {}).get("cellId"), getattr(shell, "execution_count", 0)
+
+
 def view(element: str, static: str, **data) -> HTML:
     """A circuitsvis element with ``static`` as the picture that stands there until, or unless, it is drawn."""
     global _sent
     alone = "google.colab" in sys.modules
-    bundle = loader() if alone or not _sent else ""
-    _sent = True
+    cell, count = here()
+    again = (
+        _sent and cell and _sent[0] == cell and _sent[1] != count
+    )  # the cell's output with the bundle is replaced
+    bundle = ""
+    if alone or again or not _sent:
+        bundle, _sent = loader(), (cell, count)
     content = safe_json(data)
     id = fresh_id(content)
     draw = (
@@ -208,10 +221,9 @@ def line(*lines: Line, layer: int = -1, head: int = 0, asker: int | None = None)
 
 
 def line_data(one: Line) -> dict:
-    patterns = one.patterns.tril()
     rows = [
         [[[round(w, 3) for w in row[: i + 1]] for i, row in enumerate(head)] for head in layer]
-        for layer in patterns.tolist()
+        for layer in one.patterns.tolist()
     ]
     thoughts = [[[token, round(p, 3)] for token, p in layer] for layer in one.thoughts]
     return dict(title=one.title, tokens=one.tokens, patterns=rows, thoughts=thoughts, answers=one.answers)

@@ -8,6 +8,33 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tokenizers import ByteLevelBPETokenizer
+from transformers import PreTrainedTokenizerFast
+
+from helpers.ioi import TEMPLATES
+from helpers.models import DATA
+
+
+def word_tokenizer() -> PreTrainedTokenizerFast:
+    """As GPT-2's in what matters here: ``<|endoftext|>`` begins a text, and every word of the prompts is one token.
+
+    (In the course's tokenizer all templates are of one length, since it was trained on them; in GPT-2's they are not.)
+    """
+    words = [f" {word}" for group in json.loads((DATA / "words.json").read_text()).values() for word in group]
+    given = dict.fromkeys(("A", "B", "S"), "Mary") | dict(place="house", object="book", other="key")
+    tokenizer = ByteLevelBPETokenizer()
+    tokenizer.train_from_iterator(
+        words + [template.format_map(given) for template in TEMPLATES],
+        vocab_size=20_000,
+        min_frequency=1,
+        show_progress=False,
+        special_tokens=["<|endoftext|>"],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer._tokenizer,
+        **dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>"),
+    )
+
 
 @contextlib.contextmanager
 def serve(folder: Path, fault=lambda path, *reply: reply):

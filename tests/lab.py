@@ -76,13 +76,15 @@ def server(command: list[str], answers: str, log: Path, environment: dict[str, s
         )
     try:
         for _ in range(240):
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            with contextlib.suppress(OSError):
                 with contextlib.suppress(urllib.error.HTTPError):  # an answer, too
                     urllib.request.urlopen(answers, timeout=60).read()
                 break
             if process.poll() is not None:
                 raise RuntimeError("the server ended: " + log.read_text()[-2000:])
             time.sleep(0.25)
+        else:
+            raise RuntimeError("the server did not answer: " + log.read_text()[-2000:])
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -96,6 +98,7 @@ def browser(width: int = 1280, height: int = 1600):
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         page = chromium.new_context(viewport={"width": width, "height": height}).new_page()
+        page.set_default_timeout(120_000)  # a busy machine is slow, and no test is about that
         page.refused, page.errors = [], []
 
         def gate(route):
@@ -115,7 +118,7 @@ def browser(width: int = 1280, height: int = 1600):
 def open_notebook(page: Page, address: str, token: str, path: str) -> None:
     """Open a notebook and wait until its kernel is idle."""
     page.goto(f"{address}/lab/tree/{path}?reset&token={token}", wait_until="domcontentloaded")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell")
     page.wait_for_function(
         """async path => {
             const panel = window.jupyterapp.shell.currentWidget;
@@ -126,11 +129,10 @@ def open_notebook(page: Page, address: str, token: str, path: str) -> None:
             return !!kernel && kernel.status === 'idle';
         }""",
         arg=path,
-        timeout=60_000,
     )
 
 
-def command(page: Page, name: str, seconds: int = 300) -> None:
+def command(page: Page, name: str, seconds: int = 900) -> None:
     """Run a command of JupyterLab to its end."""
     page.evaluate(
         """([name, seconds]) => Promise.race([window.jupyterapp.commands.execute(name),

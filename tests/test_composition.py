@@ -4,7 +4,14 @@ import pytest
 import torch
 from transformer_lens import FactoredMatrix
 
-from helpers.composition import composition_scores, cut_path, factored_score, project_out, random_scores
+from helpers.composition import (
+    composition_scores,
+    cut_path,
+    factored_score,
+    path_cut,
+    project_out,
+    random_scores,
+)
 from helpers.exercises.inputs import small_model
 
 from tests.test_residual import gpt2  # noqa: F401, isort: skip
@@ -36,6 +43,14 @@ def test_the_factored_score_is_that_of_the_full_matrices():
 def test_random_circuits_score_one_over_root_d_model(d_model, d_head):
     scores = random_scores(d_model, d_head, 60, torch.Generator().manual_seed(0))
     assert scores.square().mean().item() == pytest.approx(1 / d_model, rel=0.1)
+
+
+def test_a_path_that_can_not_be_cut_is_refused(shipped_model):
+    model = shipped_model("attn-only-2l")
+    with pytest.raises(ValueError, match="1.0 stores nothing for 1.1"):
+        path_cut(model, (1, 0), (1, 1), "K")
+    with pytest.raises(ValueError, match='expected a port "Q", "K" or "V"'):
+        path_cut(model, (0, 0), (1, 1), "q")
 
 
 @pytest.mark.parametrize("port", ["Q", "K"])

@@ -116,6 +116,7 @@ OUTCOMES = [
     ("not a function", "failed", "not a function"),
     (lambda: 1, "failed", "exception"),
     (lambda p: torch.bincount(p.flatten()), "failed", "exception"),  # torch's own NotImplementedError
+    (lambda p: torch.nn.Module()(p), "failed", "exception"),  # raised by torch's Python
     (torch.no_grad()(not_attempted), "not attempted", None),
 ]
 

@@ -37,7 +37,7 @@ def in_voila(folder, settings):
         server(line, f"http://127.0.0.1:{port}/voila/static/", folder / "log", environment),
         browser() as page,
     ):
-        page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded", timeout=120_000)
+        page.goto(f"http://127.0.0.1:{port}/", wait_until="domcontentloaded")
         yield page
 
 
@@ -46,7 +46,7 @@ def page(request, tmp_path):
     opened = in_voila if request.param == "voila" else in_jupyterlab
     with opened(tmp_path, DARK if "dark" in request.param else {}) as page:
         page.theme = request.param
-        page.locator(".widget-tab").wait_for(timeout=90_000)
+        page.locator(".widget-tab").wait_for()
         yield page
 
 
@@ -79,7 +79,7 @@ def opened(page, name):
     """The panel behind a tab."""
     page.locator(".widget-tab .lm-TabBar-tab", has_text=name).click()
     panel = page.locator(".widget-tab-contents > .lm-Widget:not(.lm-mod-hidden)")
-    panel.locator(".jp-OutputArea-output, .output").first.wait_for(timeout=30_000)
+    panel.locator(".jp-OutputArea-output, .output").first.wait_for()
     return panel
 
 
@@ -104,10 +104,10 @@ def test_the_explorer_shows_changes_and_refuses(page):
     assert line.locator("svg[aria-label]").bounding_box()["height"] > 260  # not shrunk by the page
     shot(page, f"{page.theme}-explorer-line")
     memory = opened(page, "memory")
-    memory.locator(".js-plotly-plot").wait_for(timeout=30_000)
+    memory.locator(".js-plotly-plot").wait_for()
     assert "→  store 14:L5H7" in memory.locator("pre").text_content()
     shot(page, f"{page.theme}-explorer-memory")
-    opened(page, "logit lens").locator(".js-plotly-plot").wait_for(timeout=30_000)
+    opened(page, "logit lens").locator(".js-plotly-plot").wait_for()
     shot(page, f"{page.theme}-explorer-lens")
     off = opened(page, "heads off")
     before = figures(off).inner_html()
@@ -158,7 +158,7 @@ def test_what_cannot_be_used_is_answered_beside_the_field(shared, name, text, sa
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     with in_voila(tmp_path_factory.mktemp("voila"), {}) as page:
-        page.locator(".widget-tab").wait_for(timeout=90_000)
+        page.locator(".widget-tab").wait_for()
         yield page
 
 

@@ -5,12 +5,14 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from helpers.ioi import (
+    ACTIONS,
     EVENT_OF,
     EVENTS,
     HELD_OUT,
     NAMES,
     TEMPLATES,
     UNSEEN,
+    alike,
     copy_scores,
     corrupted,
     end_attention,
@@ -19,6 +21,7 @@ from helpers.ioi import (
     single_token,
 )
 from helpers.models import DATA
+from tests.hub import word_tokenizer
 from tests.test_patching import SIZES, random_gpt2
 
 TOKENIZER = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
@@ -50,9 +53,18 @@ def test_held_out_names_were_never_told_with_the_event():
         assert EVENTS[event].split("{place}")[0].replace("{object}", "{other}") in template
 
 
-def test_unseen_templates_share_no_action_with_the_stories():
+def test_unseen_templates_share_no_event_and_no_action_with_the_stories():
     for template in UNSEEN:
         assert not any(event.split("{place}")[0] in template for event in EVENTS)
+        assert not any(template.endswith(action.replace("{B}", "").rstrip()) for action in ACTIONS)
+
+
+def test_prompts_are_of_one_length_in_any_tokenizer():
+    tokenizer = word_tokenizer()
+    assert 2 <= len(alike(tokenizer)) < len(TEMPLATES) == len(alike(TOKENIZER))
+    assert len(prompts(tokenizer, 32)) == 32
+    with pytest.raises(ValueError, match="expected prompts of one length"):
+        prompts(tokenizer, 32, templates=TEMPLATES)
 
 
 def test_corruptions():

@@ -73,7 +73,7 @@ def test_lesson_0_runs_answers_and_draws(page):
     assert errors(page) == []
     for cell_id in ("first-picture", "shared-memory", "address", "line", "cut-every-head", "all-heads"):
         drawn = "svg[aria-label]" if cell_id == "line" else ".js-plotly-plot .main-svg"
-        select(page, cell_id).locator(drawn).first.wait_for(timeout=20_000)
+        select(page, cell_id).locator(drawn).first.wait_for()
         page.wait_for_timeout(500)
         shot(page, f"{page.theme}-{cell_id}")
     for number, (body, expected) in enumerate(ANSWERS):
@@ -91,13 +91,13 @@ def test_a_view_is_a_picture_until_it_is_run_and_is_drawn_again_when_reopened(tm
     with opened("notebooks/02_qk_ov_circuits.ipynb", "light", tmp_path) as page:  # not trusted: run elsewhere
         select(page, "heads").locator("img[alt^='attention of']").first.wait_for()
         assert select(page, "heads").locator("canvas").count() == 0
-        for command_name in ("notebook:run-all-cells", "docmanager:save"):
-            command(page, command_name)
-        select(page, "heads").locator("canvas").first.wait_for(timeout=20_000)
+        for command_name in ("notebook:run-all-cells", "notebook:run-all-cells", "docmanager:save"):
+            command(page, command_name)  # a second run replaces the output that brought circuitsvis
+        select(page, "heads").locator("canvas").first.wait_for()
         page.reload()
-        page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell")
         page.wait_for_timeout(3000)
-        select(page, "heads").locator("canvas").first.wait_for(timeout=20_000)
+        select(page, "heads").locator("canvas").first.wait_for()
         assert page.refused == [] and page.errors == []
 
 
@@ -110,7 +110,7 @@ def test_every_figure_of_a_lesson_is_drawn_without_a_network(path, theme, tmp_pa
         command(page, "notebook:run-all-cells")
         assert errors(page) == []
         for cell_id in drawn:
-            select(page, cell_id).locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
+            select(page, cell_id).locator(".js-plotly-plot .main-svg").first.wait_for()
             if SHOTS:
                 page.wait_for_timeout(400)
                 shot(page, f"{theme}-{path.stem[:2]}-{cell_id}")

@@ -288,7 +288,10 @@ def test_an_interrupted_sweep_leaves_no_hook_on_the_model(model, prompts):
             'expected a port "q", "k" or "v"',
         ),
         (lambda m, a, b: path_patch(m, a, b, metric, [(0, 1)], "logits", via="attention"), "expected via"),
+        (lambda m, a, b: path_patch(m, a, b, metric, [(0, 1)], []), "expected receivers"),
+        (lambda m, a, b: path_patch(m, a, b, metric, [(0, 1)], "logit"), "expected receivers"),
         (lambda m, a, b: ablate(m, a, [(0, 1)], metric, "median"), "expected a kind"),
+        (lambda m, a, b: ablate(m, a, [(0, 1)], metric, "resample"), "expected other"),
         (lambda m, a, b: ablate(m, a, [(0, 1)], metric, "by template"), "expected groups"),
         (lambda m, a, b: keep_only(m, a, torch.ones(2, 2, dtype=torch.bool), [], metric), "expected keep"),
     ],
@@ -296,6 +299,13 @@ def test_an_interrupted_sweep_leaves_no_hook_on_the_model(model, prompts):
 def test_a_bad_argument_is_met_with_a_sentence(model, prompts, call, message):
     with pytest.raises(ValueError, match=message):
         call(model, *prompts)
+
+
+def test_another_architecture_is_refused(tmp_path):
+    model = random_gpt2(tmp_path, **SIZES)
+    model.cfg.architecture = "GPTNeoForCausalLM"
+    with pytest.raises(ValueError, match="expected a GPT-2 or a shortformer model, got GPTNeoForCausalLM"):
+        Forward(model)
 
 
 def test_hooks_that_do_not_fire_are_an_error(model, prompts):

@@ -48,8 +48,21 @@ def test_writing_is_seeded_and_stops_at_the_context(shipped_model):
 def test_a_direction_that_can_not_be_added_is_refused(direction):
     with pytest.raises(ValueError, match="finite numbers"):
         steering_hook(direction, 0, 1.0)
+
+
+def test_a_strength_that_is_no_number_is_refused():
     with pytest.raises(ValueError, match="finite number, got nan"):
         steering_hook(torch.ones(3), 0, float("nan"))
+
+
+def test_training_gives_the_threads_back_though_it_is_left_early():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    runs = [superposition.train(steps=200) for _ in range(2)]
+    for run in runs:
+        next(run)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
 
 
 def test_sparse_features_are_stored_in_superposition_and_dense_ones_are_not():

@@ -26,7 +26,7 @@ PATTERNS = torch.rand(2, len(HOSTILE), len(HOSTILE), generator=torch.Generator()
 @pytest.fixture(autouse=True)
 def new_kernel(monkeypatch):
     """As in a kernel that has shown no view yet."""
-    monkeypatch.setattr(views, "_sent", False)
+    monkeypatch.setattr(views, "_sent", None)
 
 
 @pytest.fixture(scope="module")

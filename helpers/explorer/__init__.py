@@ -78,8 +78,8 @@ class Explorer:
                 self.tab.set_title(index, panel.title)
         self.summary.value = f"<p>next: {subject.said(subject.logits())}</p>"
         for panel in self.panels:
-            panel.fit(subject)
             panel.stale = True
+            panel.fit(subject)
         self.draw()
 
     def draw(self) -> None:

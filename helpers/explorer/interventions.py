@@ -34,11 +34,9 @@ class HeadsOff(Panel):
         )
 
     def otherwise(self, subject: Subject, kind: str) -> list:
-        if kind == "mean":
-            return self.average
-        text = subject.other_tokens if kind == "resample" else subject.tokens
-        z = Forward(subject.model).run(text).z
-        return z if kind == "resample" else [each * 0 for each in z]
+        if kind == "resample":
+            return Forward(subject.model).run(subject.other_tokens).z
+        return self.average if kind == "mean" else [z * 0 for z in self.average]
 
     def show(self, subject, heads, kind):
         after = subject.logits(head_hooks(heads, self.otherwise(subject, kind)))

@@ -28,7 +28,9 @@ class Panel:
         self.row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
         self.box = widgets.VBox([self.row, self.said, self.place, code])
         for control in self.controls.values():
-            control.observe(lambda change: self.draw(), "value")
+            control.observe(
+                lambda change: self.stale or self.draw(), "value"
+            )  # a stale one is drawn when it is opened
 
     def make(self, subject: Subject) -> dict[str, widgets.Widget]:
         """The controls, by the names under which ``show`` and ``code`` get their values."""
@@ -47,7 +49,7 @@ class Panel:
 
     def draw(self) -> None:
         """Show what the controls say. Whatever goes wrong becomes a sentence, and the picture before it stays."""
-        subject = self.explorer.subject
+        subject, self.stale = self.explorer.subject, False
         values = {name: control.value for name, control in self.controls.items()}
         try:
             shown = self.show(subject, **values)
@@ -55,7 +57,7 @@ class Panel:
         except Exception as error:
             self.said.value = warning(error)
             return
-        self.said.value, self.stale = "", False
+        self.said.value = ""
         self.place.outputs = tuple(map(display_data, shown))
 
 

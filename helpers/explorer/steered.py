@@ -84,7 +84,7 @@ def lines(text: str) -> list[str]:
     return found
 
 
-@lru_cache  # a slider moves often, and the rest stays
+@lru_cache(maxsize=1)  # a slider moves often, and the rest stays
 def direction_of(
     subject: Subject, layer: int, source: str, positive: str, negative: str, word: str
 ) -> Float[Tensor, " d_model"]:
@@ -102,13 +102,13 @@ def direction_of(
     return found / found.norm()
 
 
-@lru_cache
+@lru_cache(maxsize=1)
 def plain_text(subject: Subject) -> Int[Tensor, " pos"]:
     """What the model writes as it is."""
     return write(subject.model, subject.tokens, WRITTEN)[0, 1:]
 
 
-@lru_cache
+@lru_cache(maxsize=1)
 def stream_length(subject: Subject, layer: int) -> float:
     """Mean length of the stream before a layer, the first token aside."""
     name = f"blocks.{layer}.hook_resid_pre"

@@ -5,6 +5,7 @@ half on two cores. ``--work`` keeps the encoded corpus and the checkpoints.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -68,7 +69,8 @@ def encoded(corpus: Path, work: Path, tokenizer: PreTrainedTokenizerFast) -> lis
     """Training and held-out text as token ids, computed once and kept in ``work``."""
     arrays = []
     for name, files in zip(("train", "held_out"), read_books(corpus)):
-        file = work / f"{name}.npy"
+        of = [tokenizer.backend_tokenizer.to_str(), *((file.name, file.stat().st_size) for file in files)]
+        file = work / f"{name}-{hashlib.sha256(repr(of).encode()).hexdigest()[:16]}.npy"
         if not file.exists():
             np.save(file, encode(tokenizer.backend_tokenizer, files))
         arrays.append(torch.from_numpy(np.load(file).astype(np.int32)))
@@ -111,6 +113,10 @@ def make_ioi_model(name: str, corpus: Path, work: Path) -> None:
 
 def held_out_windows(held_out: torch.Tensor, n_ctx: int, bos: int) -> torch.Tensor:
     """64 windows of held-out text, each after a beginning-of-text token."""
+    if len(held_out) < 64 * (n_ctx - 1):
+        raise ValueError(
+            f"expected {64 * (n_ctx - 1)} held-out tokens or more, got {len(held_out)}: take larger books."
+        )
     return F.pad(held_out[: 64 * (n_ctx - 1)].view(64, -1).long(), (1, 0), value=bos)
 
 

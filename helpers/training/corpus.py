@@ -34,7 +34,7 @@ def train_tokenizer(files: list[Path], d_vocab: int) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     texts = [file.read_text(encoding="utf8") for file in files]
     lesson_words = " " + " ".join(word for group in WORDS.values() for word in group)
-    texts.append(lesson_words * (sum(map(len, texts)) // 25_000))
+    texts.append(lesson_words * max(1, sum(map(len, texts)) // 25_000))
     trainer = trainers.BpeTrainer(
         vocab_size=d_vocab, special_tokens=[BOS], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )

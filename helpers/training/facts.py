@@ -8,6 +8,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.circuits import copying_score, full_OV
+from helpers.composition import rank_correlation
 from helpers.heads import induction_score, previous_token_score, repeated_tokens, second_copy_gain
 from helpers.ioi import TEMPLATES, UNSEEN, copy_scores, corrupted, end_attention, logit_diff, prompts
 from helpers.training import gpt2
@@ -94,8 +95,7 @@ def bigram_correlation(model: TransformerBridge, text: Int[Tensor, " token"], le
     seen = counts >= least
     corpus = (counts / counts.sum(1, keepdim=True).clamp(min=1)).log()[seen]
     predicted = (model.W_E @ model.W_U).log_softmax(-1)[seen]
-    ranks = torch.stack([values.argsort().argsort().float() for values in (corpus, predicted)])
-    return {"pairs": seen.sum().item(), "spearman": torch.corrcoef(ranks)[0, 1].item()}
+    return {"pairs": seen.sum().item(), "spearman": rank_correlation(corpus, predicted).item()}
 
 
 def ioi_progress(model: TransformerBridge, books: Int[Tensor, "batch pos"], seed: int = 0) -> dict:

@@ -74,8 +74,9 @@ def train(
         x = features(BATCH, number, density, generator)
         with one_thread():
             loss = loss_of(W, b, x, importance)
-            if step % every == 0:
-                yield Record(step, loss.item(), W.detach().clone(), b.detach().clone())
+        if step % every == 0:
+            yield Record(step, loss.item(), W.detach().clone(), b.detach().clone())
+        with one_thread():
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

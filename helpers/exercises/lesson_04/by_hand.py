@@ -51,3 +51,26 @@ def asking(head) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             "asks nothing", "W_Q or W_K is still zero: all scores are alike, so everybody gets attention."
         )
     return W_Q, W_K, W_V, W_O
+
+
+def changed_head(head, change):
+    """A head with its matrices changed in place by ``change(layout, W_Q, W_K, W_V, W_O)``."""
+
+    def answer(layout):
+        weights = head(layout)
+        change(layout, *weights)
+        return weights
+
+    return answer
+
+
+def soft(layout, W_Q, W_K, W_V, W_O):
+    W_Q /= layout.strength
+
+
+def room(name):
+    def move(layout, W_Q, W_K, W_V, W_O):
+        W_O.zero_()
+        W_O[: layout.d_vocab, getattr(layout, name)] = torch.eye(layout.d_vocab)
+
+    return move

@@ -1,9 +1,20 @@
 """Exercise 4.10: an induction head by hand."""
 
+from functools import partial
+
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.exercises.lesson_04.by_hand import LAYOUT, LENGTH, after_layer_0, asking, weights
+from helpers.exercises.lesson_04.by_hand import (
+    LAYOUT,
+    LENGTH,
+    after_layer_0,
+    asking,
+    changed_head,
+    room,
+    soft,
+    weights,
+)
 from helpers.planted import attend, induction_head
 
 
@@ -14,15 +25,7 @@ def carries_the_token_before(layout):
     return W_Q, W_K, W_V, W_O
 
 
-def changed(change):
-    """The reference with its matrices changed in place by ``change(layout, W_Q, W_K, W_V, W_O)``."""
-
-    def answer(layout):
-        head = induction_head(layout)
-        change(layout, *head)
-        return head
-
-    return answer
+changed = partial(changed_head, induction_head)
 
 
 def from_to(W, rows, layout):
@@ -41,20 +44,8 @@ def both_previous(layout, W_Q, W_K, W_V, W_O):
     W_Q *= layout.strength
 
 
-def soft(layout, W_Q, W_K, W_V, W_O):
-    W_Q /= layout.strength
-
-
 def own_token(layout, W_Q, W_K, W_V, W_O):
     from_to(W_K, layout.token, layout)
-
-
-def room(name):
-    def move(layout, W_Q, W_K, W_V, W_O):
-        W_O.zero_()
-        W_O[: layout.d_vocab, getattr(layout, name)] = torch.eye(layout.d_vocab)
-
-    return move
 
 
 def nothing_stored(layout, W_Q, W_K, W_V, W_O):

@@ -1,9 +1,11 @@
 """Exercise 4.9: a previous-token head by hand."""
 
+from functools import partial
+
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.exercises.lesson_04.by_hand import LAYOUT, asking, embedded, weights
+from helpers.exercises.lesson_04.by_hand import LAYOUT, asking, changed_head, embedded, room, soft, weights
 from helpers.planted import attend, previous_token_head
 
 
@@ -13,15 +15,7 @@ def looks_at_itself(layout):
     return W_Q, W_K, W_V, W_O
 
 
-def changed(change):
-    """The reference with its matrices changed in place by ``change(layout, W_Q, W_K, W_V, W_O)``."""
-
-    def answer(layout):
-        head = previous_token_head(layout)
-        change(layout, *head)
-        return head
-
-    return answer
+changed = partial(changed_head, previous_token_head)
 
 
 def rolled(layout, W_Q, W_K, W_V, W_O):
@@ -30,18 +24,6 @@ def rolled(layout, W_Q, W_K, W_V, W_O):
 
 def two_back(layout, W_Q, W_K, W_V, W_O):
     W_K[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx).roll(2, dims=1)
-
-
-def soft(layout, W_Q, W_K, W_V, W_O):
-    W_Q /= layout.strength
-
-
-def room(name):
-    def move(layout, W_Q, W_K, W_V, W_O):
-        W_O.zero_()
-        W_O[: layout.d_vocab, getattr(layout, name)] = torch.eye(layout.d_vocab)
-
-    return move
 
 
 def positions_carried(layout, W_Q, W_K, W_V, W_O):
