@@ -36,7 +36,11 @@ def error_404(path, *reply):
 
 
 def error_500(path, *reply):
-    return 500, b"", {"Content-Length": "0"}
+    return 500, b"", {"Content-Length": "0", "X-Request-Id": "b401"}
+
+
+def gated(path, *reply):
+    return 403, b"", {"Content-Length": "0", "X-Error-Code": "GatedRepo"}
 
 
 def login_page(path, *reply):
@@ -63,6 +67,7 @@ def other_content(*names):
         (silence, NOT_THE_HUB),
         (error_404, NOT_THE_HUB),
         (error_500, NOT_THE_HUB),
+        (gated, "gives 'gpt2-small' only to those who have accepted its terms"),
         (login_page, NOT_THE_HUB),
         (half_a_file, NOT_THE_HUB),
         (other_content("safetensors"), "gpt2-small could not be loaded (SafetensorError"),
