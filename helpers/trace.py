@@ -64,7 +64,9 @@ def subspace_scores(model: TransformerBridge) -> list[tuple[list[str], Float[Ten
     pairs = torch.stack([composition_scores(model, port) for port in "QKV"])  # [port layer head layer head]
     sources = {"emb": model.W_E, "pos": model.W_pos}
     if not cfg.attn_only:
-        sources |= {f"M{layer}": model.W_out[layer] for layer in range(cfg.n_layers)}
+        sources |= {
+            f"M{layer}": W_out for layer, W_out in enumerate(model.W_out)
+        }  # W_out is stacked at every call
     sources = {name: torch.linalg.qr(W, mode="r").R for name, W in sources.items()}
     tables = []
     for layer in range(cfg.n_layers):
