@@ -64,9 +64,8 @@ def subspace_scores(model: TransformerBridge) -> list[tuple[list[str], Float[Ten
     pairs = torch.stack([composition_scores(model, port) for port in "QKV"])  # [port layer head layer head]
     sources = {"emb": model.W_E, "pos": model.W_pos}
     if not cfg.attn_only:
-        sources |= {
-            f"M{layer}": W_out for layer, W_out in enumerate(model.W_out)
-        }  # W_out is stacked at every call
+        # model.W_out stacks all layers at every call, and one of them keeps the whole stack
+        sources |= {f"M{layer}": W_out for layer, W_out in enumerate(model.W_out)}
     sources = {name: torch.linalg.qr(W, mode="r").R for name, W in sources.items()}
     tables = []
     for layer in range(cfg.n_layers):
