@@ -103,8 +103,8 @@ def execute(notebook: NotebookNode, folder: Path = ROOT / "notebooks", timeout: 
     with tempfile.TemporaryDirectory() as scratch:
         environment = {**os.environ, "CIRCUITS_PROGRESS": f"{scratch}/progress.json"}
         client = NotebookClient(
-            notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-        )
+            notebook, timeout=timeout, kernel_name="python3", coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
+        )  # fmt: skip
         client.execute(env=environment)
     return notebook
 

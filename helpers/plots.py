@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
-from IPython.display import display
+from IPython.display import clear_output, display
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
@@ -224,24 +224,12 @@ def memory(
     return figure
 
 
-class Live:
-    """A figure that is drawn again in the same place while a cell runs, under a progress bar: ``live.show(figure, share)``."""
-
-    def __init__(self):
-        self.bar = self.picture = None
-
-    def show(self, figure: go.Figure, share: float) -> None:
-        """Put ``figure`` in place of the one before; ``share`` of the work, 0 to 1, is done."""
-        bar = {
-            "text/html": f'<progress value="{share:.3f}" style="width: 300px"></progress> {share:.0%}',
-            "text/plain": f"{share:.0%}",
-        }
-        picture = figure._repr_mimebundle_()
-        if self.bar is None:
-            self.bar, self.picture = (display(data, raw=True, display_id=True) for data in (bar, picture))
-        else:
-            self.bar.update(bar, raw=True)
-            self.picture.update(picture, raw=True)
+def redraw(figure: go.Figure, share: float) -> None:
+    """Draw ``figure`` in place of all that the cell has shown, under a bar for the ``share`` of the work done, 0 to 1."""
+    bar = f'<progress value="{share:.3f}" style="width: 300px"></progress> {share:.0%}'
+    clear_output(wait=True)  # JupyterLab does not draw a plotly display again when it is updated
+    display({"text/html": bar, "text/plain": f"{share:.0%}"}, raw=True)
+    display(figure)
 
 
 def arrows(pictures: dict[str, Float[Tensor, "2 feature"]], names: Sequence[str], title: str) -> go.Figure:

@@ -40,6 +40,16 @@ ANSWERS = [
     (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
 ]
 
+# every plotly figure in a cell's outputs is on the page with the same data
+DRAWN_IS_GIVEN = """([id, plotly]) => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    const cell = notebook.widgets.find(cell => cell.model.id === id);
+    const data = figure => JSON.stringify(figure.data);
+    const given = cell.model.toJSON().outputs.map(o => o.data && o.data[plotly]).filter(f => f).map(data);
+    const drawn = [...cell.node.querySelectorAll('.js-plotly-plot')].map(data);
+    return given.length > 0 && JSON.stringify(given) === JSON.stringify(drawn);
+}"""
+
 
 def shot(page, name):
     if SHOTS:
@@ -111,6 +121,7 @@ def test_every_figure_of_a_lesson_is_drawn_without_a_network(path, theme, tmp_pa
         assert errors(page) == []
         for cell_id in drawn:
             select(page, cell_id).locator(".js-plotly-plot .main-svg").first.wait_for()
+            page.wait_for_function(DRAWN_IS_GIVEN, arg=[cell_id, PLOTLY])  # the last, where it is drawn live
             if SHOTS:
                 page.wait_for_timeout(400)
                 shot(page, f"{theme}-{path.stem[:2]}-{cell_id}")
