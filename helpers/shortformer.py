@@ -48,9 +48,8 @@ class ShortformerBlock(NativeBlock):
         self.attn = ShortformerAttention(cfg)
 
     def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, **_):
-        return (
-            hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],
-        )  # ln1 is the identity
+        # ln1 is the identity
+        return (hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],)
 
 
 class ShortformerModel(NativeModel):

@@ -76,9 +76,8 @@ def view(element: str, static: str, **data) -> HTML:
     global _sent
     alone = "google.colab" in sys.modules
     cell, count = here()
-    again = (
-        _sent and cell and _sent[0] == cell and _sent[1] != count
-    )  # the cell's output with the bundle is replaced
+    # run again, the cell that brought the bundle replaces its output
+    again = _sent and cell and _sent[0] == cell and _sent[1] != count
     bundle = ""
     if alone or again or not _sent:
         bundle, _sent = loader(), (cell, count)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several workers get in each other's way
-    os.environ["OMP_NUM_THREADS"] = (
-        "1"  # read when torch is loaded, here and in the processes that tests start
-    )
+# Threads of several workers get in each other's way; read when torch is loaded, here and in the processes that tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 OFFLINE = Path(__file__).parent / "offline"
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))

@@ -8,8 +8,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import torch
 from tokenizers import ByteLevelBPETokenizer
-from transformers import PreTrainedTokenizerFast
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from helpers.ioi import TEMPLATES
 from helpers.models import DATA
@@ -34,6 +35,17 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer._tokenizer,
         **dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>"),
     )
+
+
+def save_gpt2(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **sizes) -> GPT2LMHeadModel:
+    """A random GPT-2 and its tokenizer (by default the course's) in a folder, as the hub has them; tiny unless ``sizes`` say more."""
+    torch.manual_seed(0)
+    tokenizer = tokenizer or PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    sizes = dict(n_layer=2, n_head=3, n_embd=24, vocab_size=len(tokenizer), n_positions=32) | sizes
+    model = GPT2LMHeadModel(GPT2Config(**sizes)).eval()
+    for part in (model, tokenizer):
+        part.save_pretrained(folder)
+    return model
 
 
 @contextlib.contextmanager

@@ -4,11 +4,8 @@ import shutil
 import time
 
 import pytest
-import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
-from helpers.models import DATA
-from tests.hub import serve
+from tests.hub import save_gpt2, serve
 from tests.test_models import TRY, in_fresh_python
 
 TRY_GPT2 = TRY.format(name="gpt2-small") + "else:\n    print('loaded')"
@@ -19,10 +16,7 @@ PAGE = b"<html>Please log in</html>"
 @pytest.fixture
 def hub_folder(tmp_path):
     """A folder with a tiny random model under the name of GPT-2."""
-    torch.manual_seed(0)
-    sizes = dict(n_layer=2, n_head=3, n_embd=24, vocab_size=3072, n_positions=32)
-    GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(tmp_path / "gpt2")
-    shutil.copytree(DATA / "tokenizer", tmp_path / "gpt2", dirs_exist_ok=True)
+    save_gpt2(tmp_path / "gpt2")
     return tmp_path
 
 
@@ -96,9 +90,7 @@ def test_a_model_that_was_downloaded_once_loads_when_the_hub_is_silent(hub_folde
 
 
 def test_weights_of_another_size_are_refused(hub_folder):
-    GPT2LMHeadModel(GPT2Config(n_layer=2, n_embd=48, n_head=3, vocab_size=3072)).save_pretrained(
-        hub_folder / "other"
-    )
+    save_gpt2(hub_folder / "other", n_embd=48)
     shutil.copy(hub_folder / "other/model.safetensors", hub_folder / "gpt2/model.safetensors")
     with serve(hub_folder) as hub:
         said = in_fresh_python(TRY_GPT2, hub, hub_folder / "home")

@@ -8,12 +8,11 @@ import textwrap
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers import models
 from helpers.heads import repeated_tokens, second_copy_gain
 from helpers.models import DATA, ModelError, checkpoints, list_models, load_model, shipped
-from tests.hub import serve
+from tests.hub import save_gpt2, serve
 
 
 @pytest.mark.parametrize("name", list(shipped()))
@@ -153,12 +152,7 @@ def test_a_repository_that_is_not_there(tmp_path):
 
 
 def test_gpt2_small_from_a_hub_comes_in_compatibility_mode(tmp_path):
-    torch.manual_seed(0)
-    original = GPT2LMHeadModel(
-        GPT2Config(n_layer=2, n_head=3, n_embd=24, vocab_size=3072, n_positions=32)
-    ).eval()
-    original.save_pretrained(tmp_path / "gpt2")
-    shutil.copytree(DATA / "tokenizer", tmp_path / "gpt2", dirs_exist_ok=True)
+    original = save_gpt2(tmp_path / "gpt2")
     code = """
     import torch
     from helpers.models import load_model

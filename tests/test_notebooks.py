@@ -7,8 +7,6 @@ import sys
 
 import nbformat
 import pytest
-import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers import __repository__, notebooks
 from helpers.exercises import all as all_exercises
@@ -24,7 +22,7 @@ from helpers.notebooks import (
     problems,
     statuses,
 )
-from tests.hub import serve, word_tokenizer
+from tests.hub import save_gpt2, serve, word_tokenizer
 
 LESSONS = pytest.mark.parametrize("path", lessons(), ids=[path.stem for path in lessons()])
 
@@ -195,11 +193,7 @@ def test_badge_and_links_of_a_lesson(path):
 def hub_with_gpt2(tmp_path_factory):
     """A hub whose gpt2 is small and random, with a tokenizer that is not the course's."""
     folder = tmp_path_factory.mktemp("hub")
-    torch.manual_seed(0)
-    tokenizer = word_tokenizer()
-    small = GPT2Config(n_layer=3, n_head=4, n_embd=48, vocab_size=len(tokenizer), n_positions=256)
-    GPT2LMHeadModel(small).save_pretrained(folder / "gpt2")
-    tokenizer.save_pretrained(folder / "gpt2")
+    save_gpt2(folder / "gpt2", word_tokenizer(), n_layer=3, n_head=4, n_embd=48, n_positions=256)
     with serve(folder) as address:
         yield address
 

@@ -1,25 +1,18 @@
 """The measures of the residual stream on models: whatever is stored sums to what is there."""
 
-import shutil
-
 import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.exercises.inputs import small_model
-from helpers.models import DATA
 from helpers.residual import decompose, dimensions, parts_read, principal_cosines, spectrum
+from tests.hub import save_gpt2
 
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpt2")
-    torch.manual_seed(0)
-    GPT2LMHeadModel(
-        GPT2Config(n_layer=2, n_head=3, n_embd=24, vocab_size=3072, n_positions=32)
-    ).save_pretrained(folder)
-    shutil.copytree(DATA / "tokenizer", folder, dirs_exist_ok=True)
+    save_gpt2(folder)
     model = TransformerBridge.boot_transformers(str(folder), device="cpu")
     model.enable_compatibility_mode()
     return model.eval().requires_grad_(False)

@@ -28,9 +28,8 @@ class Panel:
         self.row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
         self.box = widgets.VBox([self.row, self.said, self.place, code])
         for control in self.controls.values():
-            control.observe(
-                lambda change: self.stale or self.draw(), "value"
-            )  # a stale one is drawn when it is opened
+            # a stale one is drawn when it is opened
+            control.observe(lambda change: self.stale or self.draw(), "value")
 
     def make(self, subject: Subject) -> dict[str, widgets.Widget]:
         """The controls, by the names under which ``show`` and ``code`` get their values."""

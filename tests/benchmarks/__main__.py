@@ -73,9 +73,8 @@ def runs() -> Iterator[Pair]:
         names = {f"blocks.{layer}.attn.hook_pattern" for layer in range(n_layers)}
         _, run = model.run_with_cache(given.tokens, names_filter=lambda name: name in names)
         patterns = torch.stack([run[name] for name in sorted(names)])
-        return (
-            previous_token_score(patterns).mean(dim=1) * (length - 1) / length
-        )  # theirs divides by all queries
+        share = (length - 1) / length  # theirs divides by all queries
+        return share * previous_token_score(patterns).mean(dim=1)
 
     def attributed():
         z = torch.stack([clean[f"blocks.{layer}.attn.hook_z"][:, -1] for layer in range(n_layers)])
