@@ -30,6 +30,7 @@
     made.onclick = () => { change(); draw(); };
     bar.append(made);
   }
+  const shown = (text) => text.replaceAll("\n", "⏎");
   const count = (n) => [...Array(n).keys()];
   const move = (key, by, low, high) => { state[key] = Math.min(high, Math.max(low, state[key] + by)); };
 
@@ -51,24 +52,33 @@
     if (!keys[event.key]) return;
     event.preventDefault(); event.stopPropagation();
     move(...keys[event.key]);
-    draw();
-    root.querySelector(`[data-person="${state.asker}"]`).focus();
+    draw(true);
   };
+  new ResizeObserver(reveal).observe(scroll);
 
-  function draw() {
+  function draw(focus = false) {
     layerBox.value = state.layer; headBox.value = state.head; askerBox.value = state.asker;
     scroll.replaceChildren();
     lines.forEach((line, number) => drawLine(line, number));
     said.textContent = lines.map(sentence).join(" ");
+    reveal();
+    if (focus) root.querySelector(`[data-person="${state.asker}"]`).focus({ preventScroll: true });
+  }
+  function reveal() {  // scroll to the one who asks
+    const x = at(state.asker) - scroll.scrollLeft, room = scroll.clientWidth;
+    if (room > 0 && (x < step / 2 || x > room - step / 2)) scroll.scrollLeft = at(state.asker) - room + step;
   }
   function attention(line) {
     return state.layer < 0 ? [] : line.patterns[state.layer][state.head][state.asker];
   }
   function drawLine(line, number) {
-    const height = 268, ground = 170, svg = element("svg", { width: wide, height, role: "group", "aria-label": line.title }, scroll);
+    const title = document.createElement("div");
+    title.textContent = line.title;
+    title.style.cssText = "position: sticky; left: 10px; width: max-content; font-weight: bold";
+    scroll.append(title);
+    const height = 250, ground = 152, svg = element("svg", { width: wide, height, role: "group", "aria-label": line.title }, scroll);
     Object.assign(svg.style, { display: "block", width: `${wide}px`, height: `${height}px`, maxWidth: "none" });  // JupyterLab shrinks pictures
     const ink = { fill: "currentColor", "text-anchor": "middle", "font-size": 12 };
-    element("text", { ...ink, x: 10, y: 16, "text-anchor": "start", "font-weight": "bold" }, svg, line.title);
     attention(line).forEach((weight, i) => {
       if (weight < 0.02 || i === state.asker) return;
       const a = at(state.asker), b = at(i), top = ground - 30 - (110 * Math.abs(state.asker - i)) / people;
@@ -83,24 +93,26 @@
         "aria-label": `person ${i}, ${token}, thinks of ${thought[0]}` }, svg);
       person.style.cursor = "pointer";
       element("rect", { x: at(i) - step / 2, y: ground - 14, width: step, height: 100, fill: "transparent" }, person);
-      person.onclick = () => { state.asker = i; draw(); };
-      element("circle", { cx: at(i), cy: ground, r: 11, fill: i === state.asker ? ORANGE : BLUE,
-                          stroke: ORANGE, "stroke-width": i === state.asker ? 1 + 6 * self : 0 }, person);
-      element("text", { ...ink, x: at(i), y: ground + 30 }, person, token);
+      person.onclick = () => { state.asker = i; draw(true); };
+      element("circle", { cx: at(i), cy: ground, r: i === state.asker ? 8 : 11, fill: i === state.asker ? ORANGE : BLUE }, person);
+      if (i === state.asker && self >= 0.02) {
+        element("circle", { cx: at(i), cy: ground, r: 15, fill: "none", stroke: ORANGE, "stroke-width": 1 + 5 * self }, person);
+      }
+      element("text", { ...ink, x: at(i), y: ground + 30 }, person, shown(token));
       element("rect", { x: at(i) - step / 2 + 3, y: ground + 42, width: step - 6, height: 42, rx: 8, fill: "none",
                         stroke: changed ? ORANGE : "currentColor", "stroke-width": changed ? 3 : 0.6, "data-thought": i }, person);
-      element("text", { ...ink, x: at(i), y: ground + 59, "fill-opacity": 0.45 + 0.55 * thought[1] }, person, thought[0].slice(0, 10));
+      element("text", { ...ink, x: at(i), y: ground + 59, "fill-opacity": 0.45 + 0.55 * thought[1] }, person, shown(thought[0]).slice(0, 10));
       element("text", { ...ink, x: at(i), y: ground + 76, "font-size": 10 }, person, thought[1].toFixed(2) + (changed ? " ≠" : ""));
     });
   }
   function sentence(line) {
-    const who = `${state.asker} “${line.tokens[state.asker]}”`;
+    const who = `${state.asker} “${shown(line.tokens[state.asker])}”`;
     if (state.layer < 0) return `${line.title}: before the first layer nobody has asked anything.`;
     const answers = attention(line).map((weight, i) => [weight, i]).filter(([weight]) => weight >= 0.02);
     answers.sort((a, b) => b[0] - a[0]);
     const told = answers.slice(0, 3).map(([weight, i]) => {
-      const [first, second, lowered] = line.answers[state.layer][state.head][i];
-      return `${i} “${line.tokens[i]}” (${weight.toFixed(2)}; that raises “${first}”, “${second}” and lowers “${lowered}”)`;
+      const [first, second, lowered] = line.answers[state.layer][state.head][i].map(shown);
+      return `${i} “${shown(line.tokens[i])}” (${weight.toFixed(2)}; that raises “${first}”, “${second}” and lowers “${lowered}”)`;
     });
     return `${line.title}: in ${state.layer}.${state.head}, ${who} asks, and hears from ${told.join("; ") || "nobody in particular"}.`;
   }

@@ -7,6 +7,7 @@ import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
+import torch
 from IPython.display import clear_output, display
 from jaxtyping import Float
 from plotly.subplots import make_subplots
@@ -35,7 +36,8 @@ THEME = go.layout.Template(
 def labels(tokens: Sequence[str]) -> dict:
     """Axis settings that name the positions 0, 1, … by their tokens, shown verbatim."""
     text = [html.escape(token, quote=False).replace("\n", "⏎") for token in tokens]
-    return dict(tickvals=list(range(len(text))), ticktext=text, showgrid=False, zeroline=False)
+    shown = dict(showgrid=False, zeroline=False, ticklabeloverflow="allow")
+    return dict(tickvals=list(range(len(text))), ticktext=text, **shown)
 
 
 def heatmap(
@@ -62,18 +64,22 @@ def heatmap(
         zmax=largest,
         colorscale=scale,
         hovertemplate=f"{row_title} %{{y}} · {column_title} %{{x}}: %{{z:.3f}}<extra></extra>",
-        colorbar=dict(thickness=12),
-    )
+        colorbar=dict(thickness=10, orientation="h", lenmode="pixels", len=220, x=0, xanchor="left", y=1, yanchor="bottom"),
+    )  # fmt: skip
     if texts is not None:
         shown = [[html.escape(text[:10], quote=False).replace("\n", "⏎") for text in row] for row in texts]
         trace.update(text=shown, texttemplate="%{text}", textfont=dict(size=10))
     figure = go.Figure(trace, dict(template=THEME, title=title))
-    figure.update_xaxes(title=column_title, **labels(columns), tickangle=-60)
+    figure.update_xaxes(title=dict(text=column_title, standoff=8), **labels(columns), tickangle=-60)
     figure.update_yaxes(title=row_title, **labels(rows), autorange="reversed")
-    wide = 26 if texts is None else 60
-    return figure.update_layout(
-        width=180 + max(wide * len(columns), 260), height=170 + max(22 * len(rows), 120)
-    )
+    wide = max(26 if texts is None else 60, 260 / len(columns))
+    high = max(22, 120 / len(rows))
+    if wide * len(columns) < 500:  # a small one keeps its shape, a larger one is as wide as the page
+        figure.update_xaxes(
+            scaleanchor="y", scaleratio=wide / high, constrain="domain", constraintoward="left"
+        )
+        figure.update_yaxes(constrain="domain", constraintoward="top")
+    return figure.update_layout(height=200 + high * len(rows), margin_t=80)
 
 
 def attention(pattern: Float[Tensor, "query key"], tokens: Sequence[str], title: str) -> go.Figure:
@@ -108,7 +114,7 @@ def bars(
     trace = go.Bar(
         y=values.detach().cpu().tolist(), marker_color=colours, hovertemplate="%{x}: %{y:.3f}<extra></extra>"
     )
-    figure = go.Figure(trace, dict(template=THEME, title=title, width=640, height=320))
+    figure = go.Figure(trace, dict(template=THEME, title=title, height=320))
     figure.update_xaxes(**labels(names))
     return figure.update_yaxes(title=value_title)
 
@@ -121,7 +127,7 @@ def lines(
     x: Sequence | None = None,
 ) -> go.Figure:
     """One curve a name, over ``x`` (by default 1, 2, 3, …); told apart by dash and marker as well as by colour."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, width=700, height=380))
+    figure = go.Figure(layout=dict(template=THEME, title=title, height=380))
     for number, (name, values) in enumerate(series.items()):
         values = values.detach().cpu()
         figure.add_scatter(
@@ -146,12 +152,16 @@ def scatter(
     x_title: str,
     y_title: str,
 ) -> go.Figure:
-    """One named point for each pair of values."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, width=640, height=420))
-    text = [html.escape(name) for name in names]
+    """One named point for each pair of values; in a crowd the names show on hovering only."""
+    figure = go.Figure(layout=dict(template=THEME, title=title, height=420))
+    points = torch.stack([x, y], dim=1).detach().cpu()
+    extent = (points.amax(dim=0) - points.amin(dim=0)).clamp_min(1e-9)
+    apart = torch.cdist(points / extent, points / extent).fill_diagonal_(torch.inf).amin(dim=1)
+    escaped = [html.escape(name) for name in names]
     figure.add_scatter(
-        x=x.detach().cpu().tolist(), y=y.detach().cpu().tolist(), text=text, mode="markers+text", textposition="top center",
-        marker=dict(size=9, color=BLUE), hovertemplate="%{text}: %{x:.3f}, %{y:.3f}<extra></extra>",
+        x=points[:, 0].tolist(), y=points[:, 1].tolist(), mode="markers+text", textposition="top center",
+        text=[name if free else "" for name, free in zip(escaped, apart > 0.04)], hovertext=escaped,
+        marker=dict(size=9, color=BLUE), hovertemplate="%{hovertext}: %{x:.3f}, %{y:.3f}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title=x_title)
     return figure.update_yaxes(title=y_title)
@@ -165,9 +175,11 @@ def grouped_bars(
     level: float | None = None,
 ) -> go.Figure:
     """Bars side by side, one group a name, told apart by hatching as well as colour; ``level`` is drawn as a dashed line."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, width=760, height=360, barmode="group"))
+    figure = go.Figure(layout=dict(template=THEME, title=title, height=360, barmode="group"))
     for number, (label, values) in enumerate(series.items()):
-        pattern = dict(shape=("", "-", "|", ".", "x", "+", "/")[number % 7])
+        pattern = dict(
+            shape=("", "-", "|", ".", "x", "+", "/")[number % 7], fillmode="overlay", fgcolor="white"
+        )
         colour = PALETTE[number % len(PALETTE)]
         figure.add_bar(
             y=values.detach().cpu().tolist(), name=label, marker=dict(color=colour, pattern=pattern)
@@ -180,7 +192,7 @@ def grouped_bars(
 
 def diagram(places: Sequence[str], questions: dict[str, tuple[int, int]], title: str) -> go.Figure:
     """People in a line and, for each job, an arrow from the place that asks to the place that is asked."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, width=860, height=420))
+    figure = go.Figure(layout=dict(template=THEME, title=title, height=420))
     for number, (job, (asker, asked)) in enumerate(questions.items()):
         colour, top = PALETTE[number % len(PALETTE)], 0.35 + 0.25 * number
         path = f"M {asker} 0.1 Q {(asker + asked) / 2} {2 * top} {asked} 0.1"
@@ -215,10 +227,14 @@ def memory(
     figure = heatmap(
         sizes, tokens, subspaces, title, "token", "who stored it", diverging=diverging, largest=largest
     )
-    for number, (name, (row, column)) in enumerate((accesses or {}).items()):
+    marked = {}
+    for name, cell in (accesses or {}).items():
+        marked.setdefault(cell, []).append(name)
+    for (row, column), found in marked.items():
+        name, colour = ", ".join(found), ORANGE if found == ["store"] else "#009e73"
         figure.add_scatter(
             x=[column], y=[row], mode="markers+text", text=[name], name=name, textposition="middle right", showlegend=False,
-            marker=dict(symbol="square-open", size=18, line=dict(width=3, color=PALETTE[(number + 1) % len(PALETTE)])),
+            marker=dict(symbol="square-open", size=18, color=colour, line=dict(width=3)), cliponaxis=False,
             hovertemplate=f"{html.escape(name)}<extra></extra>",
         )  # fmt: skip
     return figure
@@ -226,7 +242,8 @@ def memory(
 
 def redraw(figure: go.Figure, share: float) -> None:
     """Draw ``figure`` in place of all that the cell has shown, under a bar for the ``share`` of the work done, 0 to 1."""
-    bar = f'<progress value="{share:.3f}" style="width: 300px"></progress> {share:.0%}'
+    room = f"<style>.jp-OutputArea:has(progress) {{min-height: {figure.layout.height + 60}px}}</style>"  # so that nothing below moves
+    bar = f'{room}<progress value="{share:.3f}" style="width: 300px"></progress> {share:.0%}'
     clear_output(wait=True)  # JupyterLab does not draw a plotly display again when it is updated
     display({"text/html": bar, "text/plain": f"{share:.0%}"}, raw=True)
     display(figure)
@@ -248,5 +265,7 @@ def arrows(pictures: dict[str, Float[Tensor, "2 feature"]], names: Sequence[str]
             )  # fmt: skip
     figure.update_xaxes(range=[-reach, reach], dtick=1)
     figure.update_yaxes(range=[-reach, reach], dtick=1)
-    size = dict(width=110 + 290 * len(pictures), height=400)  # planes come out square
-    return figure.update_layout(template=THEME, title=title, margin_t=80, **size)
+    for column in range(1, len(pictures) + 1):  # planes come out square
+        figure.update_yaxes(scaleanchor="x" if column == 1 else f"x{column}", col=column)
+    figure.update_layout(template=THEME, title=title, margin_t=80, height=400)
+    return figure.update_xaxes(constrain="domain").update_yaxes(constrain="domain")

@@ -4,6 +4,7 @@ import json
 import random
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,6 +211,28 @@ def test_hints_come_one_at_a_time_and_the_solution_is_the_references_source(caps
 def test_an_unknown_exercise_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="no exercise '9.9'; the exercises are 0.1, 0.2, 0.3"):
         exercises.get("9.9")
+
+
+def test_a_number_without_quotes_is_told_where_they_go(capsys):
+    exercises.hint(0.1)
+    assert 'expected the number of an exercise in quotes, such as "0.2", got 0.1' in capsys.readouterr().out
+
+
+def test_a_cell_that_could_not_be_read_is_not_judged_by_the_function_before(capsys, monkeypatch):
+    attempt = exercises.exercise("0.1")(exercises.get("0.1").reference)
+    cells = [
+        '@exercise("0.1")\ndef f():\n    return 1',
+        '@exercise("0.1")\ndef f():\n    return (1',
+        "check(f)",
+    ]
+    shell = SimpleNamespace(history_manager=SimpleNamespace(input_hist_parsed=cells))
+    monkeypatch.setattr(exercises, "get_ipython", lambda: shell)
+    exercises.check(attempt)
+    assert "your cell could not be read, line 3" in capsys.readouterr().out
+    assert attempt.result.diagnosis == "syntax error"
+    shell.history_manager.input_hist_parsed = cells[:1]
+    exercises.check(attempt)
+    assert attempt.result.status == "passed"
 
 
 def test_every_exercise_is_complete():

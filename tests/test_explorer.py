@@ -136,9 +136,19 @@ def test_a_control_that_cannot_be_used_is_answered(explorer, control, value, sen
     assert steering.said.value == ""
 
 
+def test_what_is_shown_of_another_text_does_not_stay(explorer):
+    patching = panel(explorer, "patching")
+    assert patching.grid.children and patching.place.outputs
+    explorer.fields["prompt"].value = "Hi"
+    assert "as long as the first" in patching.said.value
+    assert patching.grid.children == () and patching.place.outputs == ()
+
+
 def test_another_model_brings_its_own_heads_and_layers(explorer):
+    panel(explorer, "steering")
     explorer.fields["name"].value = "attn-only-2l"
     assert explorer.subject.model.cfg.n_layers == 2
+    assert PANELS[explorer.tab.selected_index] == "steering"
     for name in PANELS:
         assert panel(explorer, name).said.value == ""
     assert panel(explorer, "attention").controls["layer"].max == 1

@@ -38,6 +38,8 @@ ANSWERS = [
     ("    return q @ k", "RuntimeError"),
     ("    while True: pass", "stopped after 10 s"),
     (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
+    (SCORES + MASK + "    return (scores.softmax(-1)", "could not be read, line"),
+    (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
 ]
 
 # every plotly figure in a cell's outputs is on the page with the same data
@@ -104,10 +106,14 @@ def test_a_view_is_a_picture_until_it_is_run_and_is_drawn_again_when_reopened(tm
         for command_name in ("notebook:run-all-cells", "notebook:run-all-cells", "docmanager:save"):
             command(page, command_name)  # a second run replaces the output that brought circuitsvis
         select(page, "heads").locator("canvas").first.wait_for()
+        width = select(page, "spectra").locator(".main-svg").first.bounding_box()["width"]
+        command(page, "docmanager:save")  # with the still that JupyterLab has made of each figure
         page.reload()
         page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell")
         page.wait_for_timeout(3000)
         select(page, "heads").locator("canvas").first.wait_for()
+        still = select(page, "spectra").locator("img.plot-img")
+        assert still.evaluate("image => image.naturalWidth") == pytest.approx(width, abs=20)
         assert page.refused == [] and page.errors == []
 
 

@@ -10,6 +10,7 @@ from helpers.plots import (
     diagram,
     grouped_bars,
     heatmap,
+    memory,
     scatter,
 )
 
@@ -70,6 +71,19 @@ def test_scatter_and_grouped_bars_show_the_values():
     assert [list(trace.y) for trace in figure.data] == [[1, 2], [0, 5]]
     assert figure.layout.shapes[0].y0 == 0.5
     assert len({trace.marker.pattern.shape for trace in figure.data}) == 2
+
+
+def test_names_in_a_crowd_are_left_to_hovering():
+    x = torch.tensor([0.0, 0.001, 0.002, 5.0])
+    figure = scatter(x, x, ["a", "b", "c", "d"], "title", "x", "y")
+    assert list(figure.data[0].text) == ["", "", "", "d"]
+    assert list(figure.data[0].hovertext) == ["a", "b", "c", "d"]
+
+
+def test_accesses_of_one_cell_share_a_mark():
+    accesses = {"q": (1, 0), "v": (1, 0), "store": (1, 1)}
+    figure = memory(torch.rand(2, 2), ["a", "b"], ["emb", "L0H0"], "title", accesses)
+    assert [mark.text[0] for mark in figure.data[1:]] == ["q, v", "store"]
 
 
 def test_a_diagram_has_an_arrow_for_each_question():

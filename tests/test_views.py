@@ -158,7 +158,6 @@ def test_the_line_walks_through_layers_heads_and_people(show, two_lines):
     assert layer.input_value() == "0"
     page.locator("[data-person='4']").first.click()
     assert asker.input_value() == "4"
-    page.locator("[data-person='4']").first.focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowRight"):
         page.keyboard.press(key)
     assert (layer.input_value(), asker.input_value()) == ("2", "5")
@@ -175,6 +174,13 @@ def test_the_line_walks_through_layers_heads_and_people(show, two_lines):
     marked = page.evaluate(
         "[...document.querySelectorAll('svg')[1].querySelectorAll('[data-thought]')].filter(r => r.getAttribute('stroke-width') === '3').length"
     )
+    page.set_viewport_size({"width": 500, "height": 900})
+    asker.select_option("0")
+    for person in (0, len(two_lines[0].tokens) - 1):  # the line scrolls to the one who asks
+        asker.select_option(str(person))
+        box = page.locator(f"[data-person='{person}']").first.bounding_box()
+        assert 0 <= box["x"] and box["x"] + box["width"] <= 500
+    page.set_viewport_size({"width": 1100, "height": 900})
     assert marked == sum(a[0] != b[0] for a, b in zip(*(line.thoughts[-1] for line in two_lines)))
     assert "asks, and hears from" in page.locator("[aria-live]").text_content()
     assert page.errors == []

@@ -4,6 +4,7 @@ A checked function goes on working in later cells: it is the learner's when it p
 ``hint("0.1")`` gives one more hint at each call, ``solution("0.1")`` the solution, ``progress()`` a bar.
 """
 
+import ast
 import functools
 import importlib
 import inspect
@@ -12,6 +13,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable
 
+from IPython import get_ipython
 from IPython.display import display
 
 from helpers.exercises import progress_file
@@ -45,9 +47,11 @@ def all() -> list[Exercise]:
 
 def get(id: str) -> Exercise:
     """One exercise by its id, such as "0.2"."""
+    if not isinstance(id, str):
+        raise ValueError(f'expected the number of an exercise in quotes, such as "0.2", got {id!r}')
     try:
         return _exercises()[id]
-    except (KeyError, TypeError):
+    except KeyError:
         raise ValueError(
             f"there is no exercise {id!r}; the exercises are {', '.join(_exercises())}"
         ) from None
@@ -76,13 +80,30 @@ def exercise(id: str) -> Callable[[Callable], Attempt]:
     return lambda answer: Attempt(get(id), answer)
 
 
+def unreadable(id: str) -> str:
+    """What keeps Python from reading the cell of an exercise as it was run last; empty when nothing does."""
+    shell = get_ipython()
+    cells = shell.history_manager.input_hist_parsed if shell else []
+    source = next((cell for cell in reversed(cells) if f'@exercise("{id}")' in cell), "")
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        return f"line {error.lineno}: {error.msg}"
+    return ""
+
+
 def check(attempt: Attempt) -> None:
     """Check the function of an exercise cell and show what came of it."""
     if not isinstance(attempt, Attempt):
         text = "check expects the function of an exercise cell, under its @exercise line. Is that line still there? Run that cell again."
         display(Card("Nothing to check", [text]))
         return
-    result = attempt.check()
+    error = unreadable(attempt.exercise.id)
+    if error:
+        text = f"your cell could not be read, {error}. Python still has the function of before: mend the cell and run it again."
+        result = attempt.result = attempt.exercise.result("failed", text, "syntax error")
+    else:
+        result = attempt.check()
     if result.status == "passed":
         note = progress_file.record(attempt.exercise.id)
         result.notes += [note] if note else []

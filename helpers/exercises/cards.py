@@ -1,6 +1,7 @@
 """What the learner sees: check results, hints, solutions and progress as small HTML cards, and as plain text."""
 
 import html
+import re
 from dataclasses import dataclass
 
 from helpers.exercises.engine import Exercise, Result
@@ -25,10 +26,10 @@ class Card:
         return "\n".join([self.heading, *self.paragraphs, *([self.code] if self.code else [])])
 
     def _repr_html_(self) -> str:
-        body = "".join(
-            f"<p style='margin:4px 0;white-space:pre-wrap'>{html.escape(text)}</p>"
-            for text in self.paragraphs
-        )
+        paragraphs = [
+            re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text)) for text in self.paragraphs
+        ]
+        body = "".join(f"<p style='margin:4px 0;white-space:pre-wrap'>{text}</p>" for text in paragraphs)
         code = (
             f"<pre style='margin:6px 0;overflow-x:auto'>{html.escape(self.code)}</pre>" if self.code else ""
         )

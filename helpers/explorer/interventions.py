@@ -40,12 +40,13 @@ class HeadsOff(Panel):
 
     def show(self, subject, heads, kind):
         after = subject.logits(head_hooks(heads, self.otherwise(subject, kind)))
-        off = ", ".join("{}.{}".format(*head) for head in heads) or "none"
-        return [
-            HTML(
-                f"<p>all heads: {subject.said(subject.logits())}</p><p>without {off}: {subject.said(after)}</p>"
-            )
-        ]
+        off = ", ".join("{}.{}".format(*head) for head in heads)
+        without = (
+            f"without {off}: {subject.said(after)}"
+            if off
+            else "Choose heads; Ctrl (or ⌘) and click for several."
+        )
+        return [HTML(f"<p>all heads: {subject.said(subject.logits())}</p><p>{without}</p>")]
 
     def code(self, subject, heads, kind):
         otherwise = {
@@ -100,6 +101,15 @@ class Patching(Panel):
     def fit(self, subject):
         self.chosen = self.filled = None
 
+    def clear(self):
+        super().clear()
+        self.empty()
+
+    def empty(self) -> None:
+        for old in self.grid.children:
+            old.close()
+        self.grid.children = ()
+
     def effects(self, subject: Subject, part: str) -> torch.Tensor:
         """What each patch makes of the logit difference, [layer place]."""
         given = (subject.model, subject.tokens, subject.other_tokens, subject.logit_diff)
@@ -127,8 +137,7 @@ class Patching(Panel):
 
     def fill(self, subject: Subject, effects: torch.Tensor, part: str) -> None:
         """The grid: a row a layer, a button a patch, labelled by the logit difference it leaves and coloured by the change."""
-        for old in self.grid.children:
-            old.close()
+        self.empty()
         columns = subject.line.tokens if part == "resid" else [f"head {i}" for i in range(effects.shape[1])]
         before = subject.logit_diff(subject.logits()).item()
         largest = (effects - before).abs().max().item() or 1.0

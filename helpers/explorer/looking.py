@@ -71,7 +71,7 @@ class Memory(Panel):
         sizes, names = memory(subject.model, subject.tokens, direction)
         trace = address_trace(subject.model, subject.tokens, destination, self.explorer.scores)
         chosen = next(access for access in trace if str(access).startswith(head + " "))
-        title = f"What was stored for each token ({colour}), and what {head} does for token {destination}"
+        title = f"What was stored ({colour}), and what {head} does for token {destination}"
         cells = chosen.cells(names)
         figure = plots.memory(
             sizes, subject.line.tokens, names, title, cells, diverging=direction is not None
@@ -79,9 +79,7 @@ class Memory(Panel):
         lines = "\n".join(map(str, trace))
         return [
             figure,
-            HTML(
-                f'<pre class="tex2jax_ignore" style="white-space: pre; overflow-x: auto">{escape(lines)}</pre>'
-            ),
+            HTML(f'<pre class="tex2jax_ignore" style="white-space: pre-wrap">{escape(lines)}</pre>'),
         ]
 
     def code(self, subject, destination, head, colour):

@@ -19,7 +19,7 @@ class Panel:
     title = ""
 
     def __init__(self, explorer):
-        self.explorer, self.stale = explorer, True
+        self.explorer, self.stale, self.shown_of = explorer, True, None
         self.controls = self.make(explorer.subject)
         self.said, self.place = widgets.HTML(), widgets.Output()
         self.copy = widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))
@@ -46,8 +46,12 @@ class Panel:
         """Lines that, after ``subject.code()``, end in what the panel shows."""
         raise NotImplementedError
 
+    def clear(self) -> None:
+        """Take away what is shown."""
+        self.place.outputs = ()
+
     def draw(self) -> None:
-        """Show what the controls say. Whatever goes wrong becomes a sentence, and the picture before it stays."""
+        """Show what the controls say. Whatever goes wrong becomes a sentence; the picture before it stays if it is of this subject."""
         subject, self.stale = self.explorer.subject, False
         values = {name: control.value for name, control in self.controls.items()}
         try:
@@ -55,8 +59,10 @@ class Panel:
             self.copy.value = subject.code() + self.code(subject, **values)
         except Exception as error:
             self.said.value = warning(error)
+            if self.shown_of is not subject:
+                self.clear()
             return
-        self.said.value = ""
+        self.said.value, self.shown_of = "", subject
         self.place.outputs = tuple(map(display_data, shown))
 
 

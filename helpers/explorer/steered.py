@@ -71,7 +71,7 @@ from helpers.steering import contrast_vector, steering_hook, write
 direction = {found}
 _, cache = model.run_with_cache(tokens)
 length = cache["blocks.{layer}.hook_resid_pre"][0, 1:].norm(dim=-1).mean()
-hooks = [steering_hook(length * direction / direction.norm(), {layer}, {strength})]
+hooks = [steering_hook(length * direction / direction.norm(), {layer}, {strength:.1f})]
 print(model.tokenizer.decode(write(model, tokens, {WRITTEN}, hooks)[0, 1:]))
 """
 
