@@ -150,7 +150,7 @@ def add_static_images(notebook: NotebookNode) -> None:
             data[PLOTLY] = nbformat.from_dict(rounded(data[PLOTLY]))
             with warnings.catch_warnings(action="ignore"):
                 data["image/png"] = base64.b64encode(
-                    plotly.io.to_image(data[PLOTLY], "png", width=800)
+                    plotly.io.to_image(data[PLOTLY], "png")
                 ).decode()
         kaleido.stop_sync_server()
 
