@@ -149,9 +149,7 @@ def add_static_images(notebook: NotebookNode) -> None:
         for data in figures:
             data[PLOTLY] = nbformat.from_dict(rounded(data[PLOTLY]))
             with warnings.catch_warnings(action="ignore"):
-                data["image/png"] = base64.b64encode(
-                    plotly.io.to_image(data[PLOTLY], "png")
-                ).decode()
+                data["image/png"] = base64.b64encode(plotly.io.to_image(data[PLOTLY], "png")).decode()
         kaleido.stop_sync_server()
 
 

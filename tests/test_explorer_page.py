@@ -101,7 +101,7 @@ def test_the_explorer_shows_changes_and_refuses(page):
     line = opened(page, "line")
     line.get_by_label("one layer on").click()
     assert line.locator("select").first.input_value() == "0"
-    assert line.locator("svg[aria-label]").bounding_box()["height"] > 260  # not shrunk by the page
+    assert line.locator("svg[aria-label]").bounding_box()["height"] > 240  # not shrunk by the page
     shot(page, f"{page.theme}-explorer-line")
     memory = opened(page, "memory")
     memory.locator(".js-plotly-plot").wait_for()

@@ -41,7 +41,8 @@ class Explorer:
         )
         self.beside = {name: widgets.HTML() for name in self.fields}
         self.summary, self.tab, self.subject = widgets.HTML(), widgets.Tab(), None
-        rows = [widgets.HBox([field, self.beside[name]]) for name, field in self.fields.items()]
+        wrap = widgets.Layout(flex_flow="row wrap")
+        rows = [widgets.HBox([field, self.beside[name]], layout=wrap) for name, field in self.fields.items()]
         bundle = widgets.Output()  # stays on the page, so that every later view finds it
         bundle.outputs = (display_data(HTML(views.loader())),)
         self.box = widgets.VBox([bundle, *rows, self.summary, self.tab])

@@ -78,8 +78,9 @@ CELL = widgets.Layout(width="46px", min_width="46px", height="26px", padding="0"
 
 def named(name: str) -> widgets.HTML:
     """A row's or a column's name in the grid, shown as it is."""
-    style = "display: block; overflow: hidden; white-space: nowrap"
-    return widgets.HTML(f'<span class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(name)}</span>')
+    style = "display: block; overflow: hidden; white-space: nowrap; text-align: center"
+    text = f'<span class="tex2jax_ignore mathjax_ignore" style="{style}">{escape(name)}</span>'
+    return widgets.HTML(text, layout=widgets.Layout(overflow="hidden", min_width="0"))
 
 
 class Patching(Panel):

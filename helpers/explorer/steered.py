@@ -51,6 +51,9 @@ class Steering(Panel):
         return prompts(self.explorer.subject.model.tokenizer, 8).tokens
 
     def show(self, subject, strength, layer, **source):
+        for name in ("positive", "negative", "word"):
+            used = (name == "word") == (source["source"] == TOKEN)
+            self.controls[name].layout.display = None if used else "none"
         direction, length = direction_of(subject, layer, **source), stream_length(subject, layer)
         hooks = [steering_hook(length * direction, layer, strength)]
         texts = [plain_text(subject), write(subject.model, subject.tokens, WRITTEN, hooks)[0, 1:]]
@@ -118,7 +121,7 @@ def stream_length(subject: Subject, layer: int) -> float:
 
 def table(subject: Subject, rows: dict[str, tuple], length: float) -> str:
     """What is written and what else changes, side by side, as HTML."""
-    head = f"<tr><th></th><th>text</th><th>length added (the stream's: {length:.1f})</th><th>perplexity of eight puzzles of lesson 5</th><th>KL, nats a token</th></tr>"
+    head = f"<tr><th></th><th style='text-align: left'>text</th><th>length added (the stream's: {length:.1f})</th><th>perplexity of eight puzzles of lesson 5</th><th>KL, nats a token</th></tr>"
     body = "".join(
         f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{escape(subject.model.tokenizer.decode(text))}</td>"
         f"<td>{added:.1f}</td><td>{perplexity:.1f}</td><td>{divergence:.2f}</td></tr>"
