@@ -230,6 +230,10 @@ def test_a_cell_that_could_not_be_read_is_not_judged_by_the_function_before(caps
     exercises.check(attempt)
     assert "your cell could not be read, line 3" in capsys.readouterr().out
     assert attempt.result.diagnosis == "syntax error"
+    for unusual in ("f(\0)", "(" * 1000 + ")" * 1000, "'\\d'"):  # the last one draws a warning only
+        shell.history_manager.input_hist_parsed = ['@exercise("0.1")\ndef f(): ' + unusual]
+        exercises.check(attempt)
+    assert attempt.result.status == "passed"
     shell.history_manager.input_hist_parsed = cells[:1]
     exercises.check(attempt)
     assert attempt.result.status == "passed"

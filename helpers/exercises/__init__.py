@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
+import warnings
 from collections import Counter
 from collections.abc import Callable
 
@@ -85,10 +86,13 @@ def unreadable(id: str) -> str:
     shell = get_ipython()
     cells = shell.history_manager.input_hist_parsed if shell else []
     source = next((cell for cell in reversed(cells) if f'@exercise("{id}")' in cell), "")
-    try:
-        ast.parse(source)
-    except SyntaxError as error:
-        return f"line {error.lineno}: {error.msg}"
+    with warnings.catch_warnings(action="ignore"):  # Python has said them when the cell was run
+        try:
+            ast.parse(source)
+        except SyntaxError as error:
+            return f"line {error.lineno}: {error.msg}"
+        except (ValueError, RecursionError, MemoryError) as error:  # a null byte, a thousand brackets
+            return type(error).__name__
     return ""
 
 

@@ -74,9 +74,9 @@ class Explorer:
         if not same:
             self.scores = subspace_scores(subject.model)
             self.panels = [kind(self) for kind in PANELS]
-            open = self.tab.selected_index
+            selected = self.tab.selected_index or 0
             self.tab.children = [panel.box for panel in self.panels]
-            self.tab.selected_index = open or 0
+            self.tab.selected_index = selected
             for index, panel in enumerate(self.panels):
                 self.tab.set_title(index, panel.title)
         self.summary.value = f"<p>next: {subject.said(subject.logits())}</p>"
