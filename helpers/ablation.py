@@ -4,8 +4,7 @@
 has never met. The library of lessons 4 and 5 (Wang et al. 2022, sections 3 and 4).
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import torch
 from einops import einsum
@@ -13,12 +12,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.forward import QKV, Forward, Metric
+from helpers.components import PORTS, Head, Port, check_heads
+from helpers.forward import Forward, Metric
+from helpers.hooks import cut_path_hooks
 
-Head = tuple[int, int]  # (layer, head)
 
-
-def replaced(
+def ablate_z(
     z: Float[Tensor, "batch pos head d_head"],
     head: int,
     kind: str,
@@ -40,7 +39,7 @@ def replaced(
     return new
 
 
-def without_path(
+def keys_without_path(
     keys: Float[Tensor, "batch pos head d_head"],
     store: Float[Tensor, "batch pos d_model"],
     W_K: Float[Tensor, "head d_model d_head"],
@@ -55,21 +54,12 @@ def without_path(
 def group_means(
     z: Float[Tensor, "prompt pos head d_head"], groups: Int[Tensor, " prompt"]
 ) -> Float[Tensor, "prompt pos head d_head"]:
-    """z of each prompt replaced by the mean over the prompts of its group."""
+    """Z of each prompt replaced by the mean over the prompts of its group."""
     means = torch.empty_like(z)
     for group in groups.unique():
         same = groups == group
         means[same] = z[same].mean(dim=0)
     return means
-
-
-def known(model: TransformerBridge, heads: Sequence[Head]) -> None:
-    """Refuse a head that the model does not have."""
-    for layer, head in heads:
-        if not (0 <= layer < model.cfg.n_layers and 0 <= head < model.cfg.n_heads):
-            raise ValueError(
-                f"there is no head {layer}.{head}: this model has {model.cfg.n_layers} layers of {model.cfg.n_heads} heads, counted from 0."
-            )
 
 
 @torch.no_grad()
@@ -99,7 +89,7 @@ def keep_only(
     x = base.pre[0]
     for layer in range(cfg.n_layers):
         read = forward.ln1[layer](x)
-        q, k, v = (forward.project(read, layer, part, slice(0, tokens.shape[1])) for part in QKV)
+        q, k, v = (forward.project(read, layer, part, slice(0, tokens.shape[1])) for part in PORTS)
         z = einsum(
             forward.pattern(q, k),
             v,
@@ -124,7 +114,7 @@ def ablate(
 
     ``other`` is ``tokens`` itself unless given, which "resample" needs; "by template" takes the mean over the prompts of a prompt's group.
     """
-    known(model, heads)
+    check_heads(model, heads)
     if kind == "resample" and other is None:
         raise ValueError('expected other, the prompts to resample from, for kind "resample", got none.')
     other = tokens if other is None else other
@@ -143,19 +133,6 @@ def ablate(
     return keep_only(model, tokens, keep, otherwise, metric)
 
 
-def head_hooks(
-    heads: Sequence[Head], otherwise: list[Float[Tensor, "#prompt #pos head d_head"]]
-) -> list[tuple]:
-    """Hooks that put ``otherwise``, by layer, in place of the z of some heads, in any run of the model."""
-
-    def put(z, hook, layer, head):
-        z = z.clone()
-        z[:, :, head] = otherwise[layer][:, :, head]
-        return z
-
-    return [(f"blocks.{layer}.attn.hook_z", partial(put, layer=layer, head=head)) for layer, head in heads]
-
-
 def circuit_mask(
     heads: list[tuple[int, int]], positions: Int[Tensor, "head prompt"], shape: tuple[int, int, int, int]
 ) -> Bool[Tensor, "layer head prompt pos"]:
@@ -166,7 +143,7 @@ def circuit_mask(
     return keep
 
 
-def share_kept(
+def fraction_recovered(
     circuit: Float[Tensor, " prompt"], nothing: Float[Tensor, " prompt"], whole: Float[Tensor, " prompt"]
 ) -> Float[Tensor, ""]:
     """Share of what the whole model does beyond nothing that a circuit does:  (circuit - nothing) / (whole - nothing) , of means."""
@@ -180,17 +157,25 @@ def faithfulness(
     otherwise: list[Float[Tensor, "prompt pos head d_head"]],
     metric: Metric,
 ) -> Float[Tensor, ""]:
-    """``share_kept`` of a circuit, "nothing" being the model with every head replaced by ``otherwise``."""
+    """``fraction_recovered`` of a circuit, "nothing" being the model with every head replaced by ``otherwise``."""
     masks = (keep, torch.zeros_like(keep), torch.ones_like(keep))
-    return share_kept(*(keep_only(model, tokens, mask, otherwise, metric) for mask in masks))
+    return fraction_recovered(*(keep_only(model, tokens, mask, otherwise, metric) for mask in masks))
 
 
-def bootstrap(
-    values: Float[Tensor, " prompt"], samples: int = 2000, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Interval of the mean over prompts: the middle ``level`` of the means of prompts drawn again with replacement."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(values), (samples, len(values)), generator=generator)
-    means = values.cpu()[drawn].mean(dim=1)
-    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
-    return low, high
+def score_with_path_cut(
+    model: TransformerBridge,
+    tokens: Tensor,
+    sender: tuple[int, int],
+    receiver: tuple[int, int],
+    port: Port,
+    score: Callable[[Float[Tensor, "batch query key"]], Float[Tensor, ""]],
+) -> float:
+    """``score(pattern of the receiver)`` when one of its ports no longer reads the sender's output.
+
+    Cutting the path into "v" leaves the pattern as it is.
+    """
+    layer, head = receiver
+    name = f"blocks.{layer}.attn.hook_pattern"
+    with model.hooks(fwd_hooks=cut_path_hooks(model, sender, receiver, port)):
+        _, cache = model.run_with_cache(tokens, names_filter=name)
+    return score(cache[name][:, head]).item()

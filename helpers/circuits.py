@@ -103,18 +103,14 @@ def copying_accuracy(
     return torch.cat(hits).float().mean()
 
 
-def copying_score(matrix: FactoredMatrix) -> Float[Tensor, ""]:
-    """Σ Re λ / Σ |λ|  over the eigenvalues, from -1 to 1 (Elhage et al. 2021, "Copying").
-
-    1 when all are real and positive: combinations of tokens raise themselves. Near 0 for random weights.
-    """
-    return eigenvalue_share(matrix.A, matrix.B)
-
-
-def eigenvalue_share(
+def eigenvalue_copying_score(
     A: Float[Tensor, "d_vocab d_head"], B: Float[Tensor, "d_head d_vocab"]
 ) -> Float[Tensor, ""]:
-    """Σ Re λ / Σ |λ|  over the eigenvalues of  A B , which are those of the small matrix  B A  and zeros."""
+    """Σ Re λ / Σ |λ|  over the eigenvalues of  A B , from -1 to 1 (Elhage et al. 2021, "Copying").
+
+    1 when all are real and positive: combinations of tokens raise themselves. Near 0 for random weights. The
+    eigenvalues of  A B  are those of the small matrix  B A  and zeros.
+    """
     eigenvalues = torch.linalg.eigvals(B @ A)
     return eigenvalues.real.sum() / eigenvalues.abs().sum()
 
@@ -130,7 +126,7 @@ def previous_position_weight(
     return scores.masked_fill(future, -torch.inf).softmax(dim=-1).diagonal(-1).mean()
 
 
-def split_scores(
+def scores_by_component(
     query_parts: Float[Tensor, "query_part query d_model"],
     key_parts: Float[Tensor, "key_part key d_model"],
     W_Q: Float[Tensor, "d_model d_head"],

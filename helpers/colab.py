@@ -11,18 +11,18 @@ NEEDED = ("transformer_lens", "circuitsvis", "plotly", "ipywidgets", "einops", "
 UNTOUCHED = ("torch", "numpy", "transformers", "ipywidgets", "plotly")
 
 
-def missing() -> list[str]:
+def _missing() -> list[str]:
     """The lines of requirements.txt for packages that a lesson needs and that are not installed."""
     lines = (Path(__file__).parents[1] / "requirements.txt").read_text().splitlines()
     requirements = [line.split("#")[0].strip() for line in lines]
     return [
         line
         for line in requirements
-        if line and re.split(r"[<>=!~ ]", line)[0] in NEEDED and not version(line)
+        if line and re.split(r"[<>=!~ ]", line)[0] in NEEDED and not _version(line)
     ]
 
 
-def version(requirement: str) -> str | None:
+def _version(requirement: str) -> str | None:
     """The installed version of a requirement's package, if any."""
     try:
         return importlib.metadata.version(re.split(r"[<>=!~ ]", requirement)[0])
@@ -32,13 +32,13 @@ def version(requirement: str) -> str | None:
 
 def install_missing() -> None:
     """On Colab, install what is missing and keep what Colab ships at its version; elsewhere, say how to install."""
-    packages = missing()
+    packages = _missing()
     if packages and "google.colab" not in sys.modules:
         raise ImportError(
             f"missing: {', '.join(packages)}. Install them with: pip install -r requirements.txt"
         )
     if packages:
-        kept = [f"{name}=={version(name)}" for name in UNTOUCHED if version(name)]
+        kept = [f"{name}=={_version(name)}" for name in UNTOUCHED if _version(name)]
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
             constraints.write("\n".join(kept))
             constraints.flush()

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import PORTS, Port, check_port
+
 
 def composition_score(
     W_A: Float[Tensor, "d_in d_model"], W_B: Float[Tensor, "d_model d_out"]
@@ -62,16 +64,15 @@ def pair_scores(
 
 
 def reading_matrix(
-    port: str,
+    port: Port,
     W_Q: Float[Tensor, "d_model d_head"],
     W_K: Float[Tensor, "d_model d_head"],
     W_V: Float[Tensor, "d_model d_head"],
     W_O: Float[Tensor, "d_head d_model"],
 ) -> Float[Tensor, "d_model d_model"]:
-    """What a head's port multiplies the stream by: Q: W_Q W_Kᵀ, K: W_K W_Qᵀ (its transpose), V: W_V W_O."""
-    if port not in ("Q", "K", "V"):
-        raise ValueError(f'expected a port "Q", "K" or "V", got {port!r}')
-    return {"Q": W_Q @ W_K.T, "K": W_K @ W_Q.T, "V": W_V @ W_O}[port]
+    """The matrix by which a head's port multiplies the stream: q: W_Q W_Kᵀ, k: W_K W_Qᵀ, v: W_V W_O."""
+    check_port(port)
+    return {"q": W_Q @ W_K.T, "k": W_K @ W_Q.T, "v": W_V @ W_O}[port]
 
 
 def port_scores(
@@ -90,7 +91,7 @@ def port_scores(
     return torch.stack(
         [
             torch.stack([composition_score(R, reading_matrix(port, *weights)) for weights in heads])
-            for port in "QKV"
+            for port in PORTS
         ]
     )
 
@@ -117,30 +118,17 @@ def control_scores(
     return torch.stack([composition_score(writer, W_B) for writer in writers])
 
 
-def rank_correlation(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> Float[Tensor, ""]:
-    """Spearman's rank correlation: the correlation of the ranks, from -1 to 1 (no ties)."""
-    ranks = torch.stack([values.argsort().argsort().float() for values in (x, y)])
-    return torch.corrcoef(ranks)[0, 1]
-
-
-def project_out(
-    x: Float[Tensor, "*pos d_model"], subspace: Float[Tensor, "d_model k"]
-) -> Float[Tensor, "*pos d_model"]:
-    """x without its part in the column space of ``subspace``:  x - x Q Qᵀ  for an orthonormal basis Q."""
-    Q = torch.linalg.qr(subspace).Q
-    return x - x @ Q @ Q.T
-
-
-def composition_scores(model: TransformerBridge, port: str) -> Float[Tensor, "layer1 head1 layer2 head2"]:
+def composition_scores(model: TransformerBridge, port: Port) -> Float[Tensor, "layer1 head1 layer2 head2"]:
     """All scores of a model, 0 where the reader is not in a later layer than the writer.
 
     With Cholesky factors of the small Gram matrices, ‖W_V W_O W_in W_out‖ = ‖(Lᵀ W_O)(W_in L′)‖: one product of a
     writer's [d_head, d_model] and a reader's [d_model, d_head] matrix, and all heads of a layer at once.
     """
+    check_port(port)
     W_Q, W_K, W_V, W_O = model.W_Q, model.W_K, model.W_V, model.W_O
-    enter, leave = {"Q": (W_Q, W_K.mT), "K": (W_K, W_Q.mT), "V": (W_V, W_O)}[port]
-    writers = root(W_V.mT @ W_V).mT @ W_O  # [layer head d_head d_model], the norm of W_V W_O
-    readers = enter @ root(leave @ leave.mT)  # [layer head d_model d_head], the norm of W_in W_out
+    enter, leave = {"q": (W_Q, W_K.mT), "k": (W_K, W_Q.mT), "v": (W_V, W_O)}[port]
+    writers = _root(W_V.mT @ W_V).mT @ W_O  # [layer head d_head d_model], the norm of W_V W_O
+    readers = enter @ _root(leave @ leave.mT)  # [layer head d_model d_head], the norm of W_in W_out
     writers = writers / writers.norm(dim=(-2, -1), keepdim=True)
     readers = readers / readers.norm(dim=(-2, -1), keepdim=True)
     layers, heads, d_head = W_Q.shape[0], W_Q.shape[1], W_Q.shape[3]
@@ -153,51 +141,7 @@ def composition_scores(model: TransformerBridge, port: str) -> Float[Tensor, "la
     return scores
 
 
-def root(gram: Float[Tensor, "*head d_head d_head"]) -> Float[Tensor, "*head d_head d_head"]:
+def _root(gram: Float[Tensor, "*head d_head d_head"]) -> Float[Tensor, "*head d_head d_head"]:
     """L with  L Lᵀ = gram , by eigenvalues, so that a gram matrix without full rank will do."""
     values, vectors = torch.linalg.eigh(gram)
     return vectors * values.clamp(min=0).sqrt()[..., None, :]
-
-
-def path_cut(model: TransformerBridge, writer: tuple[int, int], reader: tuple[int, int], port: str) -> list:
-    """Hooks under which one port of the reader no longer receives what the writer stored: for ``model.hooks(fwd_hooks=...)``.
-
-    The store, carried through ``W_Q``, ``W_K`` or ``W_V`` of the reader, is subtracted from its query, key or value; all
-    other readers still receive it. Exact where no LayerNorm stands between.
-    """
-    (w_layer, w_head), (r_layer, r_head) = writer, reader
-    if w_layer >= r_layer:
-        raise ValueError(
-            f"{w_layer}.{w_head} stores nothing for {r_layer}.{r_head}, which is not in a later layer."
-        )
-    if port not in ("Q", "K", "V"):
-        raise ValueError(f'expected a port "Q", "K" or "V", got {port!r}')
-    kept = {}
-
-    def keep_z(z, hook):
-        kept["store"] = z[:, :, w_head] @ model.W_O[w_layer, w_head]
-
-    def subtract(activation, hook):  # [batch pos head d_head]
-        W = {"Q": model.W_Q, "K": model.W_K, "V": model.W_V}[port][r_layer, r_head]
-        activation[:, :, r_head] -= kept["store"] @ W
-        return activation
-
-    return [
-        (f"blocks.{w_layer}.attn.hook_z", keep_z),
-        (f"blocks.{r_layer}.attn.hook_{port.lower()}", subtract),
-    ]
-
-
-def cut_path(
-    model: TransformerBridge,
-    tokens: Tensor,
-    writer: tuple[int, int],
-    reader: tuple[int, int],
-    port: str,
-    measure,
-) -> float:
-    """``measure(pattern of the reader)`` under ``path_cut``. V leaves the pattern as it is."""
-    name = f"blocks.{reader[0]}.attn.hook_pattern"
-    with model.hooks(fwd_hooks=path_cut(model, writer, reader, port)):
-        _, cache = model.run_with_cache(tokens, names_filter=name)
-    return measure(cache[name][:, reader[1]]).item()

@@ -16,13 +16,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import PORTS
 from helpers.shortformer import ShortformerModel
 
 Step = tuple[
     int, str
 ]  # (layer, "pre" | "mid"): before a layer's attention, before its MLP; (n_layers, "pre") is the end
 Metric = Callable[[Float[Tensor, "prompt d_vocab"]], Float[Tensor, " prompt"]]
-QKV = ("q", "k", "v")
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Run:
 class Forward:
     """The forward pass of a GPT-2 or a shortformer model, read at the last position of each prompt."""
 
-    def __init__(self, model: TransformerBridge, memory: float = 5e8):
+    def __init__(self, model: TransformerBridge, max_bytes: float = 5e8):
         if any(point.fwd_hooks for point in model.hook_dict.values()):
             # the run that a sweep begins with would see them, the sweep itself would not
             raise ValueError(
@@ -56,7 +56,7 @@ class Forward:
             raise ValueError(
                 f"expected a GPT-2 or a shortformer model, got {model.cfg.architecture}: its layers compute something else."
             )
-        self.model, self.memory = model, memory
+        self.model, self.max_bytes = model, max_bytes
         self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
         self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U
         self.b_O = model.b_O
@@ -64,7 +64,7 @@ class Forward:
         W, b = ([getattr(model, name) for name in part] for part in names)
         self.weights = {
             part: (W[index].permute(0, 2, 1, 3).flatten(2), b[index].flatten(1))
-            for index, part in enumerate(QKV)
+            for index, part in enumerate(PORTS)
         }  # [layer d_model head*d_head], [layer head*d_head]
         # the modules themselves, without the hooks around them
         self.ln1 = [block.ln1.original_component for block in model.blocks]
@@ -123,7 +123,7 @@ class Forward:
         start: int,
         changed: dict | None = None,
     ) -> Float[Tensor, "row query d_model"]:
-        """x after a layer's attention; in the last layer at the last position only.
+        """X after a layer's attention; in the last layer at the last position only.
 
         Keys and values before ``start`` are those of ``base``. ``changed[layer, part]``, a list of (head, values), puts other
         values in place of some heads' q, k, v (or of their z, at all positions).
@@ -154,7 +154,7 @@ class Forward:
         start: int,
         changed: dict | None = None,
     ) -> Float[Tensor, "row pos d_model"]:
-        """x one step on: through attention or through the MLP."""
+        """X one step on: through attention or through the MLP."""
         layer, stage = step
         if stage == "pre":
             return self.attend(x, layer, base, start, changed)
@@ -184,12 +184,12 @@ class Forward:
     ) -> Float[Tensor, "patch prompt"]:
         """The metric under every patch. ``deltas(step)`` is what each patch of a step adds to the stream from ``start`` on.
 
-        Patches go on together, in batches that keep below ``memory`` bytes.
+        Patches go on together, in batches that keep below ``max_bytes`` bytes.
         """
         prompts, length = base.tokens.shape
         cfg = self.model.cfg
         row = 4 * (length - start) * (12 * cfg.d_model + cfg.n_heads * length) + 4 * cfg.d_vocab
-        most = max(1, int(self.memory / (row * prompts)))  # patches in one batch
+        most = max(1, int(self.max_bytes / (row * prompts)))  # patches in one batch
         outputs, x = [], None
         for step in self.steps:
             added = deltas(step)

@@ -14,86 +14,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-WORDS = json.loads((Path(__file__).parents[1] / "data/words.json").read_text())
+WORDS = json.loads((Path(__file__).parents[1] / "data/words.json").read_text(encoding="utf-8"))
 NAMES, PLACES, OBJECTS = WORDS["names"], WORDS["places"], WORDS["objects"]
 HELD_OUT = 4  # event number n is never told in training of the names whose index + n is a multiple of this
 
-EVENTS = (
-    "{A} and {B} went to the {place}",
-    "{A} and {B} met at the {place}",
-    "{A} and {B} had a long talk in the {place}",
-    "{A} and {B} were working at the {place}",
-    "{A} and {B} found a {object} in the {place}",
-    "{A} and {B} were old friends",
-    "{A} and {B} came to the {place}",
-    "{A} and {B} were walking to the {place}",
-    "{A} and {B} reached the {place}",
-    "{A} and {B} were the only people in the {place}",
-    "{A} and {B} lived near the {place}",
-    "{A} and {B} got a {object} at the {place}",
-    "{A} and {B} played in the {place}",
-    "{A} and {B} were on the way to the {place}",
-    "{A} and {B} had a meal at the {place}",
-    "{A} and {B} waited before the {place}",
-    "{A} and {B} looked for a {object} near the {place}",
-    "{A} and {B} quarrelled about the {object}",
-    "{A} and {B} were sitting by the fire",
-    "{A} and {B} could not sleep",
-    "there were only {A} and {B} in the {place}",
-    "the {object} lay between {A} and {B}",
-    "{A} saw {B} in the {place}",
-    "{A} sat down beside {B} in the {place}",
-    "{A} came to the {place} and called {B}",
-    "{A} was looking for {B}",
-)
-ACTIONS = (
-    "gave a {object} to {B}",
-    "gave the {object} to {B}",
-    "handed the {object} to {B}",
-    "wanted to give a {object} to {B}",
-    "decided to give the {object} to {B}",
-    "said something to {B}",
-    "decided to write to {B}",
-    "sent a {object} to {B}",
-    "brought the {object} to {B}",
-    "sold the {object} and the {other} to {B}",
-    "opened the {object} and showed it to {B}",
-    "ran to {B}",
-    "had a present for {B}",
-    "brought a {object} and a {other} for {B}",
-    "took the {object} away from {B}",
-    "looked up and smiled at {B}",
-    "had never been so angry with {B}",
-    "would have liked to dance with {B}",
-    "told a story, and nobody laughed but {B}",
-    "ran away as fast as possible, followed by {B}",
-    "lent a {object} to {B}",
-    "offered the {object} to {B}",
-    "passed the old {object} to {B}",
-    "returned the {object} to {B}",
-    "gave a very good {object} to {B}",
-    "told a long story to {B}",
-    "wrote a short letter to {B}",
-    "whispered a few words to {B}",
-    "said good morning to {B}",
-    "spoke to {B}",
-    "came up to {B}",
-    "went over to {B}",
-    "gave up the {object} to {B}",
-    "listened to {B}",
-    "bowed to {B}",
-    "carried the {object} to {B}",
-    "made a {object} for {B}",
-    "bought the {object} for {B}",
-    "kept the {object} for {B}",
-    "was waiting for {B}",
-    "looked at {B}",
-    "shook hands with {B}",
-    "shared the {object} with {B}",
-    "walked away with {B}",
-    "got the {object} from {B}",
-    "had a letter from {B}",
-)
 # Prompts of the lesson and the tests: all 17 tokens long, so that a patch finds the same word at the same position
 TEMPLATES = (
     "When {A} and {B} went to the {place}, {S} decided to give the {object} to",
@@ -105,13 +29,13 @@ TEMPLATES = (
     "While {A} and {B} were working at the {place}, {S} gave the {object} to",
     "After {A} and {B} found a {other} in the {place}, {S} had a present for",
 )
-UNSEEN = (  # neither their events nor their actions occur in the training stories
+UNSEEN_TEMPLATES = (  # neither their events nor their actions occur in the training stories
     "When the clock stopped, {A} and {B} left the {place}. {S} threw the {object} to",
     "Long after {A} and {B} had left the {place}, {S} read the old {object} to",
     "This time {A} and {B} stood before the {place}, where {S} read a long letter to",
     "Before they left the {place}, {A} and {B} stood together. {S} turned to",
 )
-EVENT_OF = (0, 5, 1, 7, 6, 6, 3, 4)  # of each of TEMPLATES: which names were never told with it
+TEMPLATE_EVENTS = (0, 5, 1, 7, 6, 6, 3, 4)  # of each of TEMPLATES: which names were never told with it
 
 
 @dataclass(frozen=True)
@@ -119,21 +43,21 @@ class Prompts:
     """Prompts of one length, with the two names and the places where they stand; ``[prompt]`` unless noted."""
 
     tokens: Int[Tensor, "prompt pos"]
-    io: Int[Tensor, " prompt"]  # token of the name that is due
-    s: Int[Tensor, " prompt"]  # token of the name that acts
+    io_token: Int[Tensor, " prompt"]  # the indirect object, the right answer
+    s_token: Int[Tensor, " prompt"]  # the subject
     template: Int[Tensor, " prompt"]
-    IO: Int[Tensor, " prompt"]  # positions
-    S1: Int[Tensor, " prompt"]
-    S2: Int[Tensor, " prompt"]
+    io_pos: Int[Tensor, " prompt"]
+    s1_pos: Int[Tensor, " prompt"]
+    s2_pos: Int[Tensor, " prompt"]
 
     @property
-    def END(self) -> Int[Tensor, " prompt"]:
-        return torch.full_like(self.IO, self.tokens.shape[1] - 1)
+    def end_pos(self) -> Int[Tensor, " prompt"]:
+        return torch.full_like(self.io_pos, self.tokens.shape[1] - 1)
 
     @property
     def abba(self) -> Bool[Tensor, " prompt"]:
         """True where the name that is due stands first ("Mary and John … John"), False for BABA."""
-        return self.IO < self.S1
+        return self.io_pos < self.s1_pos
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -143,7 +67,7 @@ class Prompts:
         return Prompts(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
-def prompts(
+def make_prompts(
     tokenizer, count: int, seed: int = 0, templates: Sequence[str] | None = None, held_out: bool = True
 ) -> Prompts:
     """``count`` prompts, templates in turn, ABBA and BABA in turn; names that were never told with the event in training.
@@ -151,15 +75,15 @@ def prompts(
     ``templates``: by default those of ours that are of one length in this tokenizer's tokens. ``held_out=False`` draws from all names, as for templates that are not of this course. Of names, places and objects only
     those are drawn that are one token of this tokenizer. A template may name ``{IO}`` once more.
     """
-    templates = alike(tokenizer) if templates is None else templates
+    templates = equal_length_templates(tokenizer) if templates is None else templates
     rng = random.Random(seed)
-    all_names, places, objects = (one_token_each(tokenizer, words) for words in (NAMES, PLACES, OBJECTS))
+    all_names, places, objects = (single_token_words(tokenizer, words) for words in (NAMES, PLACES, OBJECTS))
     rows, texts = [], []
     for number in range(count):
         template = templates[number // 2 % len(templates)]
         names = all_names
         if held_out and template in TEMPLATES:
-            event = EVENT_OF[TEMPLATES.index(template)]
+            event = TEMPLATE_EVENTS[TEMPLATES.index(template)]
             names = [name for name in names if (NAMES.index(name) + event) % HELD_OUT == 0]
         io, s = rng.sample(names, 2)
         first, second = (io, s) if number % 2 == 0 else (s, io)
@@ -182,13 +106,13 @@ def prompts(
     )
 
 
-def one_token_each(tokenizer, words: Sequence[str]) -> list[str]:
+def single_token_words(tokenizer, words: Sequence[str]) -> list[str]:
     """Those of the words that are one token after a space."""
     encoded = tokenizer([f" {word}" for word in words], add_special_tokens=False).input_ids
     return [word for word, ids in zip(words, encoded) if len(ids) == 1]
 
 
-def alike(tokenizer, templates: Sequence[str] = TEMPLATES) -> list[str]:
+def equal_length_templates(tokenizer, templates: Sequence[str] = TEMPLATES) -> list[str]:
     """The largest group of templates that are of one length in the tokenizer's tokens."""
     words = dict(A="Mary", B="John", S="John", place="house", object="book", other="key")
     lengths = [len(tokenizer(template.format_map(words)).input_ids) for template in templates]
@@ -216,30 +140,30 @@ def corrupted(given: Prompts, kind: str, tokenizer, seed: int = 0) -> Prompts:
     rng, tokens = random.Random(seed), given.tokens.clone()
     rows = torch.arange(len(given))
     if kind in ("abc", "names", "third"):
-        ids = [single_token(tokenizer, name) for name in one_token_each(tokenizer, NAMES)]
+        ids = [single_token(tokenizer, name) for name in single_token_words(tokenizer, NAMES)]
         for row in range(len(given)):
-            present = {given.io[row].item(), given.s[row].item()}
+            present = {given.io_token[row].item(), given.s_token[row].item()}
             a, b, c = rng.sample([token for token in ids if token not in present], 3)
             if kind != "third":
-                tokens[row, given.IO[row]], tokens[row, given.S1[row]] = a, b
-            tokens[row, given.S2[row]] = b if kind == "names" else c
+                tokens[row, given.io_pos[row]], tokens[row, given.s1_pos[row]] = a, b
+            tokens[row, given.s2_pos[row]] = b if kind == "names" else c
     elif kind == "s2":
-        tokens[rows, given.S2] = tokens[rows, given.IO]
+        tokens[rows, given.s2_pos] = tokens[rows, given.io_pos]
     elif kind == "order":
-        tokens[rows, given.IO], tokens[rows, given.S1] = (
-            given.tokens[rows, where] for where in (given.S1, given.IO)
+        tokens[rows, given.io_pos], tokens[rows, given.s1_pos] = (
+            given.tokens[rows, where] for where in (given.s1_pos, given.io_pos)
         )
-        return replace(given, tokens=tokens, IO=given.S1, S1=given.IO)
+        return replace(given, tokens=tokens, io_pos=given.s1_pos, s1_pos=given.io_pos)
     else:
         raise ValueError(f'expected a kind "abc", "names", "order", "s2" or "third", got {kind!r}')
     return replace(given, tokens=tokens)
 
 
 def logit_diff(
-    logits: Float[Tensor, "prompt d_vocab"], io: Int[Tensor, " prompt"], s: Int[Tensor, " prompt"]
+    logits: Float[Tensor, "prompt d_vocab"], io_token: Int[Tensor, " prompt"], s_token: Int[Tensor, " prompt"]
 ) -> Float[Tensor, " prompt"]:
     """Logit of the name that is due minus logit of the name that acts, where the answer is due."""
-    return (logits.gather(1, io[:, None]) - logits.gather(1, s[:, None]))[:, 0]
+    return (logits.gather(1, io_token[:, None]) - logits.gather(1, s_token[:, None]))[:, 0]
 
 
 def end_attention(model: TransformerBridge, given: Prompts) -> Float[Tensor, "layer head name"]:
@@ -249,11 +173,12 @@ def end_attention(model: TransformerBridge, given: Prompts) -> Float[Tensor, "la
     rows = torch.arange(len(given))
     at_end = torch.stack([cache[name][:, :, -1] for name in names], dim=1)  # [prompt layer head key]
     return torch.stack(
-        [at_end[rows, :, :, where].mean(dim=0) for where in (given.IO, given.S1, given.S2)], dim=-1
+        [at_end[rows, :, :, where].mean(dim=0) for where in (given.io_pos, given.s1_pos, given.s2_pos)],
+        dim=-1,
     )
 
 
-def copy_score(
+def name_copy_score(
     stream: Float[Tensor, "name d_model"],
     tokens: Int[Tensor, " name"],
     W_V: Float[Tensor, "d_model d_head"],
@@ -269,15 +194,17 @@ def copy_score(
     return (logits.topk(k, dim=-1).indices == tokens[:, None]).any(dim=-1).float().mean()
 
 
-def copy_scores(model: TransformerBridge, given: Prompts, k: int = 5) -> Float[Tensor, "layer head"]:
+def name_copy_scores(model: TransformerBridge, given: Prompts, k: int = 5) -> Float[Tensor, "layer head"]:
     """The copy score of every head at the names, in the stream after the first layer."""
     _, cache = model.run_with_cache(given.tokens, names_filter="blocks.0.hook_resid_post")
     rows = torch.arange(len(given))
-    stream = torch.cat([cache["blocks.0.hook_resid_post"][rows, where] for where in (given.IO, given.S1)])
-    tokens = torch.cat([given.io, given.s]).to(stream.device)
+    stream = torch.cat(
+        [cache["blocks.0.hook_resid_post"][rows, where] for where in (given.io_pos, given.s1_pos)]
+    )
+    tokens = torch.cat([given.io_token, given.s_token]).to(stream.device)
     return torch.stack(
         [
-            torch.stack([copy_score(stream, tokens, *head, model.W_U, k) for head in zip(W_V, W_O)])
+            torch.stack([name_copy_score(stream, tokens, *head, model.W_U, k) for head in zip(W_V, W_O)])
             for W_V, W_O in zip(model.W_V, model.W_O)
         ]
     )

@@ -1,27 +1,14 @@
 """What the line view shows: who asks whom, what comes back, and what everybody thinks after each layer ("people in a line")."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-
-@dataclass(frozen=True)
-class Line:
-    """One text in a model: everything that the line view draws."""
-
-    title: str
-    tokens: list[str]
-    patterns: Float[Tensor, "layer head query key"]
-    thoughts: list[
-        list[tuple[str, float]]
-    ]  # [layer + 1][pos]: likeliest next token so far, and its probability
-    answers: list[
-        list[list[list[str]]]
-    ]  # [layer][head][pos]: the tokens that a head raises most when it attends there
+from helpers.line_view import Line
+from helpers.sequences import check_one_text
 
 
 @torch.no_grad()
@@ -33,7 +20,7 @@ def read_line(
     The logit lens after a layer is that layer's stream through the final LayerNorm and the unembedding; an answer is
     stream W_V W_O W_U of the person who is asked, whose LayerNorm scale changes no order.
     """
-    one_text(tokens)
+    check_one_text(tokens)
     if model.cfg.n_layers == 0:
         raise ValueError("this model has no layers: nobody in the line can ask. Load one that has some.")
     with model.hooks(fwd_hooks=list(hooks)):
@@ -46,48 +33,14 @@ def read_line(
         best = (model.ln_final(stream[None])[0] @ model.W_U + model.b_U).softmax(dim=-1).max(dim=-1)
         thoughts.append(list(zip(map(model.tokenizer.decode, best.indices), best.values.tolist())))
     answers = [
-        [changed_most(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
+        [_changed_most(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
         for stream, *weights in zip(before, model.W_V, model.W_O)
     ]
     patterns = torch.stack([cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in layers])
     return Line(title, words, patterns, thoughts, answers)
 
 
-@torch.no_grad()
-def swapped(
-    model: TransformerBridge, other: Int[Tensor, "1 pos"], layer: int, part: str, index: int
-) -> list[tuple]:
-    """Hooks that swap something of a line for what it is in ``other``, a text of the same length.
-
-    ``part``: "resid", the person at position ``index`` as layer ``layer`` finds them; or of head ``index`` "q", all questions,
-    "k", who answers, "v", the answers, or "out", what comes back to each asker.
-    """
-    parts = dict(resid="hook_resid_pre", q="attn.hook_q", k="attn.hook_k", v="attn.hook_v", out="attn.hook_z")
-    if part not in parts:
-        raise ValueError(f"expected a part among {', '.join(parts)}, got {part!r}")
-    name = f"blocks.{layer}.{parts[part]}"
-    _, cache = model.run_with_cache(other, names_filter=name)
-    place = (slice(None), index) if part == "resid" else (slice(None), slice(None), index)
-
-    def put(activation, hook):
-        if activation.shape != cache[name].shape:
-            raise ValueError(
-                f"expected texts of equal length, got {activation.shape[1]} and {cache[name].shape[1]} tokens."
-            )
-        activation = activation.clone()
-        activation[place] = cache[name][place]
-        return activation
-
-    return [(name, put)]
-
-
-def one_text(tokens: Int[Tensor, "1 pos"]) -> None:
-    """Refuse anything but the tokens of one text."""
-    if tokens.ndim != 2 or len(tokens) != 1 or tokens.shape[1] == 0:
-        raise ValueError(f"expected one text, tokens [1, pos], got {list(tokens.shape)}")
-
-
-def changed_most(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:
+def _changed_most(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:
     """For each position the two tokens that are raised most and the one that is lowered most."""
     ids = torch.cat([logits.topk(2).indices, logits.argmin(dim=-1, keepdim=True)], dim=-1)
     return [[model.tokenizer.decode(token) for token in row] for row in ids]

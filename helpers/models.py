@@ -52,7 +52,7 @@ PUBLIC = {
         "callummcdougall/attn_only_2L_half", 2, 12, 768, 184, "the two-layer model of the ARENA course"
     ),
 }
-SILENCE = 10  # seconds without an answer after which the hub counts as not there
+HUB_TIMEOUT_SECONDS = 10
 ARENA_FILE = "attn_only_2L_half.pth"
 ARENA_SIZES = dict(n_layers=2, n_heads=12, d_model=768, d_head=64, n_ctx=2048, d_vocab=50278)
 ARENA_TOKENIZER = "EleutherAI/gpt-neox-20b"
@@ -115,10 +115,10 @@ def load_model(
             f"there is no model {name!r}. The nearest names: {', '.join(near)}; list_models() shows them all."
         )
     try:
-        with cached_when_silent():
-            return download_arena(device) if name == "attn-only-2l-arena" else download(name, device)
+        with _cached_when_silent():
+            return _download_arena(device) if name == "attn-only-2l-arena" else _download(name, device)
     except Exception as error:
-        raise ModelError(explain(name, error)) from error
+        raise ModelError(_explain(name, error)) from error
 
 
 def checkpoints(name: str = "attn-only-2l") -> list[int]:
@@ -155,11 +155,11 @@ def load_shipped(folder: Path, device: str = "cpu", checkpoint: int | None = Non
 
 
 @contextlib.contextmanager
-def cached_when_silent():
+def _cached_when_silent():
     """Ask the hub once; when it is silent, take what was downloaded before, without a minute of waiting for each file."""
     before = constants.HF_HUB_OFFLINE
     try:
-        get_session().head(constants.ENDPOINT, timeout=SILENCE)
+        get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS)
     except Exception:  # whatever keeps the hub from answering
         constants.HF_HUB_OFFLINE = True
     try:
@@ -168,7 +168,7 @@ def cached_when_silent():
         constants.HF_HUB_OFFLINE = before
 
 
-def download(name: str, device: str) -> TransformerBridge:
+def _download(name: str, device: str) -> TransformerBridge:
     """A public model through TransformerLens."""
     return booted(PUBLIC[name].repo if name in PUBLIC else name, device)
 
@@ -181,7 +181,7 @@ def booted(source: str, device: str, **given) -> TransformerBridge:
     return guarded(bridge.train(False).requires_grad_(False))
 
 
-def download_arena(device: str) -> TransformerBridge:
+def _download_arena(device: str) -> TransformerBridge:
     """The ARENA course's two-layer model: an old TransformerLens checkpoint, read without unpickling code."""
     file = hf_hub_download(PUBLIC["attn-only-2l-arena"].repo, ARENA_FILE)
     state = torch.load(file, map_location="cpu", weights_only=True)
@@ -198,17 +198,17 @@ def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def explain(name: str, error: BaseException) -> str:
+def _explain(name: str, error: BaseException) -> str:
     """One sentence for why a public model did not load, and what to do."""
     instead = "The shipped attn-only-2l works without a network: load_model('attn-only-2l')."
-    if out_of_memory(error):
+    if _out_of_memory(error):
         needs = (
             f"about {2 * PUBLIC[name].megabytes} MB"
             if name in PUBLIC
             else "about twice the size of its weights"
         )
         return f"there is not enough memory for {name}: loading takes {needs} of free memory. {instead}"
-    causes = tuple(chain(error))
+    causes = tuple(_chain(error))
     text = " ".join(f"{type(e).__name__} {e}" for e in causes)
     if any(isinstance(e, errors.GatedRepoError) for e in causes):
         return (
@@ -235,15 +235,15 @@ def explain(name: str, error: BaseException) -> str:
     )
 
 
-def out_of_memory(error: BaseException) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     """Whether Python or torch ran out of memory on the way."""
     return any(
         isinstance(e, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(e)
-        for e in chain(error)
+        for e in _chain(error)
     )
 
 
-def chain(error: BaseException | None):
+def _chain(error: BaseException | None):
     """An exception and everything that caused it."""
     while error is not None:
         yield error

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def memories(
+def neuron_outputs(
     x: Float[Tensor, " d_model"],
     W_in: Float[Tensor, "d_model neuron"],
     b_in: Float[Tensor, " neuron"],
@@ -45,7 +45,7 @@ def key_value_cosine(
     return torch.cosine_similarity(keys, values, dim=1)
 
 
-def tops(
+def _tops(
     activations: Float[Tensor, "text pos neuron"], count: int
 ) -> tuple[Int[Tensor, "context neuron"], Int[Tensor, "context neuron"]]:
     """Texts and positions of every neuron's highest activations: one a text, neither at the first position nor at the last."""
@@ -64,26 +64,26 @@ def agreement(
 
     Geva et al. 2021, section 4, ask this of the first context alone.
     """
-    texts, where = tops(activations, count)
+    texts, where = _tops(activations, count)
     return (tokens[texts, where + 1] == written).float().mean(dim=0)
 
 
-def label_shares(
+def label_fractions(
     activations: Float[Tensor, "text pos neuron"], tokens: Int[Tensor, "text pos"], count: int = 10
 ) -> tuple[Float[Tensor, " neuron"], Float[Tensor, " neuron"]]:
     """How far the best one-token label of a neuron holds: among its top contexts, and over all of its positive activation.
 
     A label is "the current token is …" or "the next token is …"; the best is the one that most of the top contexts share.
     """
-    top = tops(activations, count)
+    top = _tops(activations, count)
     firing = activations[:, 1:-1].clamp_min(0)
-    current = of_one_kind(firing, tokens[:, 1:-1], tokens, top)
-    following = of_one_kind(firing, tokens[:, 2:], tokens[:, 1:], top)
+    current = _of_one_kind(firing, tokens[:, 1:-1], tokens, top)
+    following = _of_one_kind(firing, tokens[:, 2:], tokens[:, 1:], top)
     better = following[0] > current[0]
     return torch.where(better, following[0], current[0]), torch.where(better, following[1], current[1])
 
 
-def of_one_kind(firing: Tensor, seen: Tensor, by_position: Tensor, top: tuple) -> tuple[Tensor, Tensor]:
+def _of_one_kind(firing: Tensor, seen: Tensor, by_position: Tensor, top: tuple) -> tuple[Tensor, Tensor]:
     """The two shares, for labels that name ``by_position[text, pos]``; ``seen`` is the same where ``firing`` is."""
     named = by_position[top]
     label = named.mode(dim=0).values

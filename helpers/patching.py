@@ -15,19 +15,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.ablation import Head, ablate, bootstrap, faithfulness, head_means, keep_only, known
-from helpers.forward import QKV, Forward, Metric, Run
+from helpers.components import PORTS, Head, check_heads
+from helpers.forward import Forward, Metric, Run
 
-__all__ = [
-    "ablate", "bootstrap", "faithfulness", "head_means", "keep_only",
-    "patch_heads", "patch_mlp", "patch_residual", "path_patch",
-]  # fmt: skip
 PARTS = ("out", "q", "k", "v", "pattern")
-MEMORY = 5e8  # bytes that a batch of patches may take
-PATIENCE = 2  # seconds after which a sweep shows a progress bar
+MAX_BATCH_BYTES = 5e8
+PROGRESS_BAR_DELAY_SECONDS = 2
 
 
-def both_runs(forward: Forward, into: Tensor, source: Tensor) -> tuple[Run, Run]:
+def _both_runs(forward: Forward, into: Tensor, source: Tensor) -> tuple[Run, Run]:
     """The runs on both sets of prompts, which must match token by token."""
     if into.shape != source.shape:
         raise ValueError(
@@ -37,15 +33,17 @@ def both_runs(forward: Forward, into: Tensor, source: Tensor) -> tuple[Run, Run]
     return forward.run(into), forward.run(source)
 
 
-def by_start(forward: Forward, base: Run, starts: Sequence[int], deltas, metric: Metric) -> Tensor:
+def _by_start(forward: Forward, base: Run, starts: Sequence[int], deltas, metric: Metric) -> Tensor:
     """One sweep for each position that patches begin at: ``[start patch prompt]``."""
     found = []
-    for start in tqdm(starts, desc="patching", delay=PATIENCE, leave=False, disable=len(starts) < 2):
+    for start in tqdm(
+        starts, desc="patching", delay=PROGRESS_BAR_DELAY_SECONDS, leave=False, disable=len(starts) < 2
+    ):
         found.append(forward.sweep(base, partial(deltas, start=start), start, metric))
     return torch.stack(found)
 
 
-def by_place(
+def _by_place(
     forward: Forward, base: Run, change: Callable, metric: Metric
 ) -> Float[Tensor, "layer pos prompt"]:
     """The metric for each layer and position when ``change(layer)`` is added to the stream before the layer, there alone."""
@@ -59,7 +57,7 @@ def by_place(
         delta[:, 0] = added[:, start]
         return delta[None]
 
-    return by_start(forward, base, range(base.tokens.shape[1]), deltas, metric).transpose(0, 1)
+    return _by_start(forward, base, range(base.tokens.shape[1]), deltas, metric).transpose(0, 1)
 
 
 @torch.no_grad()
@@ -68,16 +66,16 @@ def patch_residual(
     into: Int[Tensor, "prompt pos"],
     source: Int[Tensor, "prompt pos"],
     metric: Metric,
-    memory: float = MEMORY,
+    max_bytes: float = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer pos prompt"]:
     """The metric when the stream before a layer is patched at one position."""
-    forward = Forward(model, memory)
-    base, other = both_runs(forward, into, source)
+    forward = Forward(model, max_bytes)
+    base, other = _both_runs(forward, into, source)
 
     def change(layer):
         return other.pre[layer] - base.pre[layer] if layer < forward.n_layers else None
 
-    return by_place(forward, base, change, metric)
+    return _by_place(forward, base, change, metric)
 
 
 @torch.no_grad()
@@ -86,20 +84,20 @@ def patch_mlp(
     into: Int[Tensor, "prompt pos"],
     source: Int[Tensor, "prompt pos"],
     metric: Metric,
-    memory: float = MEMORY,
+    max_bytes: float = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer pos prompt"]:
     """The metric when the output of one MLP is patched at one position."""
     if not hasattr(model.blocks[0], "mlp"):
         raise ValueError("this model has no MLPs: patch its heads or its residual stream.")
-    forward = Forward(model, memory)
-    base, other = both_runs(forward, into, source)
+    forward = Forward(model, max_bytes)
+    base, other = _both_runs(forward, into, source)
 
     def change(layer):
         if layer == 0:
             return None
         return (other.pre[layer] - other.mid[layer - 1]) - (base.pre[layer] - base.mid[layer - 1])
 
-    return by_place(forward, base, change, metric)
+    return _by_place(forward, base, change, metric)
 
 
 @torch.no_grad()
@@ -110,7 +108,7 @@ def patch_heads(
     metric: Metric,
     part: str = "out",
     by_position: bool = False,
-    memory: float = MEMORY,
+    max_bytes: float = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer *pos head prompt"]:
     """The metric when one head's "out", "q", "k", "v" or "pattern" is patched, at all positions or at one at a time.
 
@@ -118,9 +116,9 @@ def patch_heads(
     """
     if part not in PARTS:
         raise ValueError(f"expected a part among {', '.join(PARTS)}, got {part!r}")
-    forward = Forward(model, memory)
-    base, other = both_runs(forward, into, source)
-    changed = [changed_z(forward, base, other, layer, part) for layer in range(forward.n_layers)]
+    forward = Forward(model, max_bytes)
+    base, other = _both_runs(forward, into, source)
+    changed = [_changed_z(forward, base, other, layer, part) for layer in range(forward.n_layers)]
 
     def deltas(step, start):
         layer, stage = step
@@ -134,15 +132,15 @@ def patch_heads(
         )
 
     starts = range(into.shape[1]) if by_position else [0]
-    found = by_start(forward, base, starts, deltas, metric)
+    found = _by_start(forward, base, starts, deltas, metric)
     found = found.unflatten(1, (forward.n_layers, -1))  # [start layer head prompt]
     return found.transpose(0, 1) if by_position else found[0]
 
 
-def changed_z(forward: Forward, base: Run, other: Run, layer: int, part: str):
-    """z of a layer when ``part`` of every head comes from the other run: a function of the position, or None for all."""
-    q, k, v = (getattr(base, name)[layer] for name in QKV)
-    new = {name: getattr(other, name)[layer] for name in QKV}
+def _changed_z(forward: Forward, base: Run, other: Run, layer: int, part: str):
+    """Z of a layer when ``part`` of every head comes from the other run: a function of the position, or None for all."""
+    q, k, v = (getattr(base, name)[layer] for name in PORTS)
+    new = {name: getattr(other, name)[layer] for name in PORTS}
     pattern = forward.pattern(q, k)
 
     def mix(pattern, values):
@@ -192,15 +190,15 @@ def path_patch(
     if via not in ("direct", "mlps"):
         raise ValueError(f'expected via "direct" or "mlps", got {via!r}')
     to_logits = receivers == "logits"
-    if not receivers or isinstance(receivers, str) and not to_logits:
+    if not receivers or (isinstance(receivers, str) and not to_logits):
         raise ValueError(f'expected receivers (layer, head, "q" | "k" | "v") or "logits", got {receivers!r}')
-    known(model, senders)
+    check_heads(model, senders)
     forward = Forward(model)
-    base, other = both_runs(forward, into, source)
+    base, other = _both_runs(forward, into, source)
     ports = [] if to_logits else sorted(receivers)
-    known(model, [port[:2] for port in ports])
+    check_heads(model, [port[:2] for port in ports])
     for layer, head, part in ports:
-        if part not in QKV:
+        if part not in PORTS:
             raise ValueError(f'expected a port "q", "k" or "v", got {part!r}')
         for sender in senders:
             if sender[0] >= layer:
@@ -209,9 +207,13 @@ def path_patch(
                 )
     found = []
     for sender in tqdm(
-        list(senders), desc="path patching", delay=PATIENCE, leave=False, disable=len(senders) < 2
+        list(senders),
+        desc="path patching",
+        delay=PROGRESS_BAR_DELAY_SECONDS,
+        leave=False,
+        disable=len(senders) < 2,
     ):
-        streams = carried(forward, base, other, sender, via)
+        streams = _carried(forward, base, other, sender, via)
         if to_logits:
             end = base.pre[-1] + streams[forward.n_layers]
             found.append(forward.finish(end, forward.steps[-1], base, 0, metric)[0])
@@ -227,7 +229,7 @@ def path_patch(
     return torch.stack(found)
 
 
-def carried(forward: Forward, base: Run, other: Run, sender: Head, via: str) -> dict[int, Tensor]:
+def _carried(forward: Forward, base: Run, other: Run, sender: Head, via: str) -> dict[int, Tensor]:
     """What a sender's change adds to the stream before each later layer (and at the end), on the direct paths."""
     layer, head = sender
     delta = (other.z[layer] - base.z[layer])[:, :, head] @ forward.W_O[layer, head]

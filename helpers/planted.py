@@ -15,7 +15,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.shortformer import ShortformerModel, config, wrap
 
-Head = tuple[Tensor, Tensor, Tensor, Tensor]  # W_Q W_K W_V [d_model d_head], W_O [d_head d_model]
+HeadWeights = tuple[Tensor, Tensor, Tensor, Tensor]  # W_Q W_K W_V [d_model d_head], W_O [d_head d_model]
 SHARPNESS = 100.0  # difference of attention scores between the key that is meant and every other
 BOS = 0
 
@@ -61,7 +61,7 @@ class Layout:
         return SHARPNESS * sqrt(self.d_head)
 
 
-def empty_head(layout: Layout) -> Head:
+def empty_head(layout: Layout) -> HeadWeights:
     """Four matrices of zeros."""
     W_Q, W_K, W_V = torch.zeros(3, layout.d_model, layout.d_head)
     return W_Q, W_K, W_V, torch.zeros(layout.d_head, layout.d_model)
@@ -89,7 +89,7 @@ def induction_head(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return W_Q, W_K, W_V, W_O
 
 
-def to_scratch(layout: Layout, W_Q: Tensor, W_K: Tensor) -> Head:
+def _to_scratch(layout: Layout, W_Q: Tensor, W_K: Tensor) -> HeadWeights:
     """A decoy: it attends, and stores the token where nobody reads."""
     _, _, W_V, W_O = empty_head(layout)
     W_V[layout.token, : layout.d_vocab] = torch.eye(layout.d_vocab)
@@ -97,23 +97,23 @@ def to_scratch(layout: Layout, W_Q: Tensor, W_K: Tensor) -> Head:
     return W_Q, W_K, W_V, W_O
 
 
-def current_token_head(layout: Layout) -> Head:
+def current_token_head(layout: Layout) -> HeadWeights:
     """Decoy: every position attends to itself."""
     W_Q, W_K, _, _ = empty_head(layout)
     W_Q[layout.position, : layout.n_ctx] = layout.strength * torch.eye(layout.n_ctx)
     W_K[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx)
-    return to_scratch(layout, W_Q, W_K)
+    return _to_scratch(layout, W_Q, W_K)
 
 
-def first_token_head(layout: Layout) -> Head:
+def first_token_head(layout: Layout) -> HeadWeights:
     """Decoy: every position attends to position 0."""
     W_Q, W_K, _, _ = empty_head(layout)
     W_Q[layout.position, 0] = layout.strength
     W_K[layout.position.start, 0] = 1
-    return to_scratch(layout, W_Q, W_K)
+    return _to_scratch(layout, W_Q, W_K)
 
 
-def duplicate_token_head(layout: Layout) -> Head:
+def duplicate_token_head(layout: Layout) -> HeadWeights:
     """Decoy: a query attends to earlier positions with its own token; to all alike where there is none."""
     W_Q, W_K, _, _ = empty_head(layout)
     d_vocab, d_head = layout.d_vocab, layout.d_head
@@ -121,10 +121,10 @@ def duplicate_token_head(layout: Layout) -> Head:
     W_K[layout.token, :d_vocab] = torch.eye(d_vocab)
     W_Q[layout.position, d_vocab:d_head] = -layout.strength * torch.eye(layout.n_ctx)  # but not to itself
     W_K[layout.position, d_vocab:d_head] = torch.eye(layout.n_ctx)
-    return to_scratch(layout, W_Q, W_K)
+    return _to_scratch(layout, W_Q, W_K)
 
 
-def planted_model(layout: Layout, heads: list[list[Head]]) -> TransformerBridge:
+def planted_model(layout: Layout, heads: list[list[HeadWeights]]) -> TransformerBridge:
     """An attention-only model with these heads, layer by layer; as many in each layer. Logits are 20 × the room ``output``."""
     if len({len(layer) for layer in heads}) != 1:
         raise ValueError(
@@ -168,7 +168,7 @@ def distinct_repeated(
 
 
 def attend(
-    head: Head, x: Float[Tensor, "pos d_model"], p: Float[Tensor, "pos d_model"]
+    head: HeadWeights, x: Float[Tensor, "pos d_model"], p: Float[Tensor, "pos d_model"]
 ) -> tuple[Tensor, Tensor]:
     """Pattern and store of one head that reads ``x + p`` at Q and K and ``x`` at V."""
     W_Q, W_K, W_V, W_O = head

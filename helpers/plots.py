@@ -13,29 +13,12 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-GREY = "#7f7f7f"  # legible on white and on black
-ORANGE, BLUE = "#d55e00", "#0072b2"  # from Okabe and Ito's palette, as all of these
-PALETTE = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-THEME = go.layout.Template(
-    layout=dict(
-        font=dict(color=GREY, size=13),
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        margin=dict(l=70, r=20, t=50, b=60),
-        title=dict(x=0.02, font=dict(size=15)),
-        xaxis=dict(
-            automargin=True, gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"
-        ),
-        yaxis=dict(
-            automargin=True, gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)"
-        ),
-    )
-)
+from helpers.theme import BLUE, DIVERGING, GREEN, GREY, ORANGE, PALETTE, SEQUENTIAL, TEMPLATE
 
 
-def labels(tokens: Sequence[str]) -> dict:
+def _labels(tokens: Sequence[str]) -> dict:
     """Axis settings that name the positions 0, 1, … by their tokens, shown verbatim."""
-    text = [html.escape(token, quote=False).replace("\n", "⏎") for token in tokens]
+    text = [html.escape(str(token), quote=False).replace("\n", "⏎") for token in tokens]
     shown = dict(showgrid=False, zeroline=False, ticklabeloverflow="allow")
     return dict(tickvals=list(range(len(text))), ticktext=text, **shown)
 
@@ -57,7 +40,7 @@ def heatmap(
     """
     matrix = matrix.detach().float().cpu()
     largest = largest or matrix.abs().max().item()
-    scale = [[0, ORANGE], [0.5, "#ffffff"], [1, BLUE]] if diverging else "Blues"
+    scale = DIVERGING if diverging else SEQUENTIAL
     trace = go.Heatmap(
         z=matrix.round(decimals=4).tolist(),
         zmin=-largest if diverging else 0,
@@ -69,9 +52,9 @@ def heatmap(
     if texts is not None:
         shown = [[html.escape(text[:10], quote=False).replace("\n", "⏎") for text in row] for row in texts]
         trace.update(text=shown, texttemplate="%{text}", textfont=dict(size=10))
-    figure = go.Figure(trace, dict(template=THEME, title=title))
-    figure.update_xaxes(title=dict(text=column_title, standoff=8), **labels(columns), tickangle=-60)
-    figure.update_yaxes(title=row_title, **labels(rows), autorange="reversed")
+    figure = go.Figure(trace, dict(template=TEMPLATE, title=title))
+    figure.update_xaxes(title=dict(text=column_title, standoff=8), **_labels(columns), tickangle=-60)
+    figure.update_yaxes(title=row_title, **_labels(rows), autorange="reversed")
     wide = max(26 if texts is None else 60, 260 / len(columns))
     high = max(22, 120 / len(rows))
     if wide * len(columns) < 500:  # a small one keeps its shape, a larger one is as wide as the page
@@ -114,8 +97,8 @@ def bars(
     trace = go.Bar(
         y=values.detach().cpu().tolist(), marker_color=colours, hovertemplate="%{x}: %{y:.3f}<extra></extra>"
     )
-    figure = go.Figure(trace, dict(template=THEME, title=title, height=320))
-    figure.update_xaxes(**labels(names))
+    figure = go.Figure(trace, dict(template=TEMPLATE, title=title, height=320))
+    figure.update_xaxes(**_labels(names))
     return figure.update_yaxes(title=value_title)
 
 
@@ -127,7 +110,7 @@ def lines(
     x: Sequence | None = None,
 ) -> go.Figure:
     """One curve a name, over ``x`` (by default 1, 2, 3, …); told apart by dash and marker as well as by colour."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, height=380))
+    figure = go.Figure(layout=dict(template=TEMPLATE, title=title, height=380))
     for number, (name, values) in enumerate(series.items()):
         values = values.detach().cpu()
         figure.add_scatter(
@@ -153,7 +136,7 @@ def scatter(
     y_title: str,
 ) -> go.Figure:
     """One named point for each pair of values; in a crowd the names show on hovering only."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, height=420))
+    figure = go.Figure(layout=dict(template=TEMPLATE, title=title, height=420))
     points = torch.stack([x, y], dim=1).detach().cpu()
     extent = (points.amax(dim=0) - points.amin(dim=0)).clamp_min(1e-9)
     apart = torch.cdist(points / extent, points / extent).fill_diagonal_(torch.inf).amin(dim=1)
@@ -175,7 +158,7 @@ def grouped_bars(
     level: float | None = None,
 ) -> go.Figure:
     """Bars side by side, one group a name, told apart by hatching as well as colour; ``level`` is drawn as a dashed line."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, height=360, barmode="group"))
+    figure = go.Figure(layout=dict(template=TEMPLATE, title=title, height=360, barmode="group"))
     for number, (label, values) in enumerate(series.items()):
         pattern = dict(
             shape=("", "-", "|", ".", "x", "+", "/")[number % 7], fillmode="overlay", fgcolor="white"
@@ -186,13 +169,13 @@ def grouped_bars(
         )
     if level is not None:
         figure.add_hline(y=level, line=dict(color=GREY, dash="dash"))
-    figure.update_xaxes(**labels(names))
+    figure.update_xaxes(**_labels(names))
     return figure.update_yaxes(title=value_title)
 
 
 def diagram(places: Sequence[str], questions: dict[str, tuple[int, int]], title: str) -> go.Figure:
     """People in a line and, for each job, an arrow from the place that asks to the place that is asked."""
-    figure = go.Figure(layout=dict(template=THEME, title=title, height=420))
+    figure = go.Figure(layout=dict(template=TEMPLATE, title=title, height=420))
     for number, (job, (asker, asked)) in enumerate(questions.items()):
         colour, top = PALETTE[number % len(PALETTE)], 0.35 + 0.25 * number
         path = f"M {asker} 0.1 Q {(asker + asked) / 2} {2 * top} {asked} 0.1"
@@ -207,11 +190,11 @@ def diagram(places: Sequence[str], questions: dict[str, tuple[int, int]], title:
     figure.add_scatter(
         x=named, y=[0] * len(named), mode="markers", marker=dict(size=22, color=GREY), hoverinfo="skip"
     )
-    figure.update_xaxes(**labels(places), range=[-0.7, len(places) - 0.3])
+    figure.update_xaxes(**_labels(places), range=[-0.7, len(places) - 0.3])
     return figure.update_yaxes(visible=False, range=[-0.2, 1.75])
 
 
-def memory(
+def memory_map(
     sizes: Float[Tensor, "token subspace"],
     tokens: Sequence[str],
     subspaces: Sequence[str],
@@ -231,7 +214,7 @@ def memory(
     for name, cell in (accesses or {}).items():
         marked.setdefault(cell, []).append(name)
     for (row, column), found in marked.items():
-        name, colour = ", ".join(found), ORANGE if found == ["store"] else "#009e73"
+        name, colour = ", ".join(found), ORANGE if found == ["store"] else GREEN
         figure.add_scatter(
             x=[column], y=[row], mode="markers+text", text=[name], name=name, textposition="middle right", showlegend=False,
             marker=dict(symbol="square-open", size=18, color=colour, line=dict(width=3)), cliponaxis=False,
@@ -267,5 +250,5 @@ def arrows(pictures: dict[str, Float[Tensor, "2 feature"]], names: Sequence[str]
     figure.update_yaxes(range=[-reach, reach], dtick=1)
     for column in range(1, len(pictures) + 1):  # planes come out square
         figure.update_yaxes(scaleanchor="x" if column == 1 else f"x{column}", col=column)
-    figure.update_layout(template=THEME, title=title, margin_t=80, height=400)
+    figure.update_layout(template=TEMPLATE, title=title, margin_t=80, height=400)
     return figure.update_xaxes(constrain="domain").update_yaxes(constrain="domain")

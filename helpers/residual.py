@@ -12,8 +12,10 @@ from torch import Tensor
 from transformer_lens import ActivationCache
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import Component
 
-def head_stores(
+
+def head_outputs(
     z: Float[Tensor, "layer pos head d_head"], W_O: Float[Tensor, "layer head d_head d_model"]
 ) -> Float[Tensor, "layer head pos d_model"]:
     """What each head adds to the residual stream,  z W_O.
@@ -25,43 +27,41 @@ def head_stores(
 
 def decompose(
     model: TransformerBridge, cache: ActivationCache
-) -> tuple[Float[Tensor, "part pos d_model"], list[str]]:
+) -> tuple[Float[Tensor, "component pos d_model"], list[Component]]:
     """Everything that was stored in the residual stream of the first sequence, with names; the parts sum to its end.
 
     Embedding, positions where the model stores them, each head as "layer.head", each MLP as "mlp layer", biases.
     """
-    parts, names = [cache["hook_embed"][0]], ["embedding"]
+    parts, names = [cache["hook_embed"][0]], [Component("embedding")]
     if model.cfg.n_layers and not torch.equal(cache["blocks.0.hook_resid_pre"], cache["hook_embed"]):
         parts.append(cache["hook_pos_embed"][0])
-        names.append("position")
+        names.append(Component("position"))
     for layer in range(model.cfg.n_layers):
-        heads = head_stores(cache[f"blocks.{layer}.attn.hook_z"], model.W_O[[layer]])[0]
+        heads = head_outputs(cache[f"blocks.{layer}.attn.hook_z"], model.W_O[[layer]])[0]
         parts += list(heads)
-        names += [f"{layer}.{head}" for head in range(len(heads))]
+        names += [Component("head", layer, head) for head in range(len(heads))]
         bias = cache[f"blocks.{layer}.hook_attn_out"][0] - heads.sum(dim=0)
         if bias.abs().max() > 1e-3:
             parts.append(bias)
-            names.append(f"bias {layer}")
+            names.append(Component("bias", layer))
         if not model.cfg.attn_only:
             parts.append(cache[f"blocks.{layer}.hook_mlp_out"][0])
-            names.append(f"mlp {layer}")
+            names.append(Component("mlp", layer))
     return torch.stack(parts), names
 
 
-def parts_read(
+def components_read(
     model: TransformerBridge, cache: ActivationCache, layer: int
-) -> tuple[Float[Tensor, "part pos d_model"], list[str]]:
+) -> tuple[Float[Tensor, "component pos d_model"], list[Component]]:
     """What the queries and keys of a layer read, as parts with names: everything stored before it, and the positions.
 
     Divided by the scale of the layer's LayerNorm where there is one, so that the parts sum to what is read.
     """
     parts, names = decompose(model, cache)
-    earlier = [
-        name in ("embedding", "position") or int(name.split()[-1].split(".")[0]) < layer for name in names
-    ]
+    earlier = [name.layer is None or name.layer < layer for name in names]
     parts, names = parts[torch.tensor(earlier)], [name for name, kept in zip(names, earlier) if kept]
-    if "position" not in names:
-        parts, names = torch.cat([parts, cache["hook_pos_embed"][:1]]), [*names, "position"]
+    if Component("position") not in names:
+        parts, names = torch.cat([parts, cache["hook_pos_embed"][:1]]), [*names, Component("position")]
     scale = f"blocks.{layer}.ln1.hook_scale"
     return (parts / cache[scale][0] if scale in cache else parts), names
 
@@ -91,7 +91,7 @@ def dimensions(spectrum: Float[Tensor, " direction"], share: float = 0.8) -> tup
     return min(int((held < share).sum()) + 1, len(spectrum)), ratio.item()
 
 
-def held_out_share(
+def held_out_fraction(
     fitted: Float[Tensor, "row d_model"], other: Float[Tensor, "other_row d_model"], k: int
 ) -> Float[Tensor, ""]:
     """Share of the summed squares of ``other`` that lies in the first ``k`` principal directions of ``fitted``.
@@ -114,6 +114,14 @@ def principal_cosines(
     """
     Q_A, Q_B = torch.linalg.qr(A).Q, torch.linalg.qr(B).Q
     return torch.linalg.svdvals(Q_A.T @ Q_B)
+
+
+def project_out(
+    x: Float[Tensor, "*pos d_model"], subspace: Float[Tensor, "d_model k"]
+) -> Float[Tensor, "*pos d_model"]:
+    """X without its part in the column space of ``subspace``:  x - x Q Qᵀ  for an orthonormal basis Q."""
+    Q = torch.linalg.qr(subspace).Q
+    return x - x @ Q @ Q.T
 
 
 def rotate(weights: dict[str, Tensor], R: Float[Tensor, "d_model d_model"]) -> dict[str, Tensor]:
@@ -139,7 +147,7 @@ def direct_logit_attribution(
     return parts @ W_U[:, token]
 
 
-def head_contributions(
+def head_logit_attribution(
     stores: Float[Tensor, "layer head prompt d_model"],
     scale: Float[Tensor, " prompt"],
     direction: Float[Tensor, "prompt d_model"],
@@ -161,7 +169,7 @@ def logit_lens_ranks(
     return (logits > logits[:, [token]]).sum(dim=-1).float()
 
 
-def writes_against(
+def cosine_and_norm_change(
     stores: Float[Tensor, "head pos d_model"], content: Float[Tensor, "pos d_model"]
 ) -> Float[Tensor, "head measure"]:
     """For each head, the mean cosine of its store with what is there, and the mean change of the norm by adding it.

@@ -9,6 +9,8 @@ residual stream: the positional embedding is added to what Q and K read, in *eve
 TransformerLens 4 refuses this kind of position, so three small classes put it back on its native model.
 """
 
+import math
+
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -113,3 +115,26 @@ def guarded(bridge: TransformerBridge) -> TransformerBridge:
 def config(**sizes: int) -> TransformerBridgeConfig:
     """The configuration of a shortformer model: ``n_layers n_heads d_model d_head n_ctx d_vocab``."""
     return TransformerBridgeConfig(attn_only=True, normalization_type=None, **sizes)
+
+
+def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
+    """Sines and cosines of wavelengths spaced geometrically from 2.5 to 2 n_ctx positions; every row has length 1."""
+    wavelength = 2.5 * (2 * n_ctx / 2.5) ** torch.linspace(0, 1, directions // 2)
+    angle = 2 * math.pi * torch.arange(n_ctx)[:, None] / wavelength
+    return torch.cat([angle.sin(), angle.cos()], dim=1) / math.sqrt(directions // 2)
+
+
+@torch.no_grad()
+def initialise(
+    model: ShortformerModel, seed: int = 0, position_directions: int = 32, position_length: float = 2.0
+) -> None:
+    """Embeddings N(0, 0.5), weights N(0, 1/√d_model), unembedding half of that, positions sinusoids in random directions."""
+    torch.manual_seed(seed)
+    model.tok_embed.weight.normal_(0, 0.5)
+    directions = torch.linalg.qr(torch.randn(model.cfg.d_model, position_directions)).Q.T
+    length = position_length * 0.5 * math.sqrt(model.cfg.d_model)
+    model.pos.weight.copy_(length * sinusoids(model.cfg.n_ctx, position_directions) @ directions)
+    for block in model.layers:
+        for projection in (block.attn.q, block.attn.k, block.attn.v, block.attn.o):
+            projection.weight.normal_(0, model.cfg.d_model**-0.5)
+    model.head.weight.normal_(0, 0.5 * model.cfg.d_model**-0.5)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.line import one_text
+from helpers.sequences import check_one_text
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def steering_hook(direction: Float[Tensor, " d_model"], layer: int, strength: fl
 
 
 @torch.no_grad()
-def write(
+def generate(
     model: TransformerBridge,
     tokens: Int[Tensor, "1 pos"],
     count: int,
@@ -61,7 +61,7 @@ def write(
     seed: int = 0,
 ) -> Int[Tensor, "1 longer"]:
     """``count`` more tokens, drawn one by one under the hooks; the likeliest each time when ``temperature`` is 0."""
-    one_text(tokens)
+    check_one_text(tokens)
     generator = torch.Generator().manual_seed(seed)
     room = model.cfg.n_ctx - tokens.shape[1]
     for _ in range(
@@ -78,7 +78,7 @@ def write(
     return tokens
 
 
-def divergence(
+def kl_divergence(
     plain: Float[Tensor, "text pos d_vocab"], steered: Float[Tensor, "text pos d_vocab"]
 ) -> Float[Tensor, ""]:
     """Mean KL divergence of the steered predictions from the plain ones, given as logits:  Σ p (log p - log q) , in nats a token."""
@@ -101,5 +101,5 @@ def side_effects(
     return {
         "perplexity": losses[0].exp().item(),
         "perplexity, steered": losses[1].exp().item(),
-        "KL": divergence(plain, steered).item(),
+        "KL": kl_divergence(plain, steered).item(),
     }

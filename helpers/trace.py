@@ -1,7 +1,7 @@
-"""The address trace: every head as one line of assembly, what it loads from which soft ``token:subspace`` address and where it stores.
+"""The address trace: for every head, the soft ``token:subspace`` address that each port reads, and where it writes.
 
-Attention chooses the token of an address, softly; the weights of a port choose the subspace, and how far they do is told by
-composition scores. Both halves are summaries: the token is the one with the most attention, the subspace the one with the
+Attention selects the token of an address, softly. The weights of a port select the subspace; composition scores say
+how strongly. Both halves are summaries: the token is the one with the most attention, the subspace the one with the
 highest score, and a score says what a port *could* read, whatever the text (lesson 3).
 """
 
@@ -13,121 +13,123 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import PORTS, Component, Head, Port
 from helpers.composition import composition_scores, port_scores
-from helpers.line import one_text
 from helpers.residual import decompose
+from helpers.sequences import check_one_text
+
+SubspaceScores = list[tuple[list[Component], Float[Tensor, "port component head"]]]  # one entry per layer
 
 
 @dataclass(frozen=True)
 class Access:
-    """What one head does for one destination: for each port the subspace it reads most, and its score."""
+    """What one head reads and writes for one destination token."""
 
-    layer: int
-    head: int
+    head: Head
     destination: int
-    source: int
+    source: int  # the position with the most attention
     attention: float
-    ports: dict[str, tuple[str, float]]
+    ports: dict[Port, tuple[Component, float]]  # the component that each port reads most, and the score
 
-    def cells(self, subspaces: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Row and column in a memory with these columns of each load and of the store; a port that reads none of them is left out."""
-        places = dict(q=self.destination, k=self.source, v=self.source)
-        found = {port: (places[port], name) for port, (name, _) in self.ports.items()}
-        found["store"] = (self.destination, f"L{self.layer}H{self.head}")
+    def cells(self, components: Sequence[Component]) -> dict[str, tuple[int, int]]:
+        """Row and column of each read and of the write in a memory map with these columns.
+
+        A port that reads a component without a column is left out.
+        """
+        places = {port: (self._position(port), component) for port, (component, _) in self.ports.items()}
+        places["write"] = (self.destination, Component("head", *self.head))
         return {
-            port: (row, subspaces.index(name)) for port, (row, name) in found.items() if name in subspaces
+            name: (row, components.index(component))
+            for name, (row, component) in places.items()
+            if component in components
         }
 
     def __str__(self) -> str:
-        """``L1H4  q 12:emb .41   k 5:L0H7 .38   v 5:emb .52   →  store 12:L1H4  (attention 5 = .93)``"""
-        places = {"q": self.destination, "k": self.source, "v": self.source}
-        name = f"L{self.layer}H{self.head}"
-        loads = "   ".join(
-            f"{port} {f'{places[port]}:{subspace}':8} {short(score)}"
-            for port, (subspace, score) in self.ports.items()
+        """``1.4   q 12:embedding .41   k 5:0.7 .38   v 5:embedding .52   →  write 12:1.4  (attention 5 = .93)``."""
+        reads = "   ".join(
+            f"{port} {f'{self._position(port)}:{component}':13} {_two_digits(score)}"
+            for port, (component, score) in self.ports.items()
         )
-        attention = f"attention {self.source} = {short(self.attention)}"
-        return f"{name:6}{loads}   →  store {self.destination}:{name}  ({attention})"
+        attention = f"attention {self.source} = {_two_digits(self.attention)}"
+        return f"{self.head!s:6}{reads}   →  write {self.destination}:{self.head}  ({attention})"
 
-
-def short(share: float) -> str:
-    return f"{share:.2f}".removeprefix("0")
-
-
-@torch.no_grad()
-def subspace_scores(model: TransformerBridge) -> list[tuple[list[str], Float[Tensor, "port writer head"]]]:
-    """For every layer: the names of the subspaces written before it, and their scores with the q, k and v ports of its heads.
-
-    ``emb``, ``pos``, every earlier head as ``L0H7``, and every earlier MLP as ``M0`` where there are some.
-    """
-    cfg = model.cfg
-    pairs = torch.stack([composition_scores(model, port) for port in "QKV"])  # [port layer head layer head]
-    sources = {"emb": model.W_E, "pos": model.W_pos}
-    if not cfg.attn_only:
-        # model.W_out stacks all layers at every call, and one of them keeps the whole stack
-        sources |= {f"M{layer}": W_out for layer, W_out in enumerate(model.W_out)}
-    sources = {name: torch.linalg.qr(W, mode="r").R for name, W in sources.items()}
-    tables = []
-    for layer in range(cfg.n_layers):
-        weights = (model.W_Q[layer], model.W_K[layer], model.W_V[layer], model.W_O[layer])
-        names = [name for name in sources if not name.startswith("M") or int(name[1:]) < layer]
-        scores = [port_scores(sources[name], *weights) for name in names]  # each [port head]
-        if cfg.attn_only:  # shortformer: positions never reach V
-            scores[1][2] = 0
-        for writer in range(layer):
-            names += [f"L{writer}H{head}" for head in range(cfg.n_heads)]
-            scores += list(pairs[:, writer, :, layer].unbind(1))
-        tables.append((names, torch.stack(scores, dim=1)))
-    return tables
-
-
-def address(name: str) -> str:
-    """The trace's name of a part of the stream: "embedding" → "emb", "0.7" → "L0H7", "mlp 0" → "M0", "bias 0" → "b0"."""
-    if "." in name:
-        return "L{}H{}".format(*name.split("."))
-    kind, *layer = name.split()
-    return dict(embedding="emb", position="pos", mlp="M", bias="b")[kind] + "".join(layer)
-
-
-@torch.no_grad()
-def memory(
-    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], direction: Float[Tensor, " d_model"] | None = None
-) -> tuple[Float[Tensor, "pos subspace"], list[str]]:
-    """The length of what each writer stored for each token, and the writers' names; the end of the stream is their sum.
-
-    With a ``direction`` of the unembedding (a column of W_U, or a difference of two) instead what each store adds to it, in
-    logits:  store / scale · direction , scale being that of the final LayerNorm where there is one.
-    """
-    one_text(tokens)
-    _, cache = model.run_with_cache(tokens)
-    stores, names = decompose(model, cache)
-    if direction is not None and "ln_final.hook_scale" in cache:
-        stores = stores / cache["ln_final.hook_scale"][0]
-    sizes = stores.norm(dim=-1) if direction is None else stores @ direction
-    return sizes.T, [address(name) for name in names]
+    def _position(self, port: Port) -> int:
+        return self.destination if port == "q" else self.source
 
 
 @torch.no_grad()
 def address_trace(
-    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], destination: int = -1, scores: list | None = None
+    model: TransformerBridge,
+    tokens: Int[Tensor, "1 pos"],
+    destination: int = -1,
+    scores: SubspaceScores | None = None,
 ) -> list[Access]:
-    """One ``Access`` a head, for one destination token of one text; ``scores``, those of ``subspace_scores``, spare computing them."""
-    one_text(tokens)
+    """One ``Access`` per head, for one destination token of one text.
+
+    ``scores``: those of ``subspace_scores(model)``, if they are there already.
+    """
+    check_one_text(tokens)
     length = tokens.shape[1]
     if not -length <= destination < length:
         raise ValueError(
-            f"expected a destination among the {length} tokens, 0 to {length - 1}, got {destination}"
+            f"expected a destination among the {length} tokens, 0 to {length - 1}, got {destination}."
         )
     _, cache = model.run_with_cache(tokens)
     trace = []
-    for layer, (names, table) in enumerate(scores or subspace_scores(model)):
-        rows = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]
-        for head, row in enumerate(rows):
+    for layer, (components, table) in enumerate(scores or subspace_scores(model)):
+        attention = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]  # [head key]
+        for head, row in enumerate(attention):
             best = table[:, :, head].max(dim=1)
             ports = {
-                port: (names[i], score)
-                for port, i, score in zip("qkv", best.indices.tolist(), best.values.tolist())
+                port: (components[index], score)
+                for port, index, score in zip(PORTS, best.indices.tolist(), best.values.tolist())
             }
-            source = row.argmax().item()
-            trace.append(Access(layer, head, destination % length, source, row[source].item(), ports))
+            source = int(row.argmax())
+            trace.append(Access(Head(layer, head), destination % length, source, row[source].item(), ports))
     return trace
+
+
+@torch.no_grad()
+def subspace_scores(model: TransformerBridge) -> SubspaceScores:
+    """For every layer: the components that write before it, and their scores with the q, k and v ports of its heads."""
+    cfg = model.cfg
+    pairs = torch.stack([composition_scores(model, port) for port in PORTS])  # [port layer head layer head]
+    sources = {Component("embedding"): model.W_E, Component("position"): model.W_pos}
+    if not cfg.attn_only:
+        # model.W_out stacks all layers at every call, and one of them keeps the whole stack
+        sources |= {Component("mlp", layer): W_out for layer, W_out in enumerate(model.W_out)}
+    sources = {component: torch.linalg.qr(W, mode="r").R for component, W in sources.items()}
+    tables = []
+    for layer in range(cfg.n_layers):
+        weights = (model.W_Q[layer], model.W_K[layer], model.W_V[layer], model.W_O[layer])
+        earlier = [component for component in sources if component.layer is None or component.layer < layer]
+        scores = [port_scores(sources[component], *weights) for component in earlier]  # each [port head]
+        if cfg.attn_only:  # shortformer: positions never reach V
+            scores[1][2] = 0
+        for sender_layer in range(layer):
+            earlier += [Component("head", sender_layer, head) for head in range(cfg.n_heads)]
+            scores += list(pairs[:, sender_layer, :, layer].unbind(1))
+        tables.append((earlier, torch.stack(scores, dim=1)))
+    return tables
+
+
+@torch.no_grad()
+def component_sizes(
+    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], direction: Float[Tensor, " d_model"] | None = None
+) -> tuple[Float[Tensor, "pos component"], list[Component]]:
+    """Norm of what each component wrote at each token; the components sum to the end of the stream.
+
+    With a ``direction`` of the unembedding (a column of W_U, or a difference of two): what each component adds to
+    that logit,  output / scale · direction , where ``scale`` is that of the final LayerNorm if there is one.
+    """
+    check_one_text(tokens)
+    _, cache = model.run_with_cache(tokens)
+    outputs, components = decompose(model, cache)
+    if direction is not None and "ln_final.hook_scale" in cache:
+        outputs = outputs / cache["ln_final.hook_scale"][0]
+    sizes = outputs.norm(dim=-1) if direction is None else outputs @ direction
+    return sizes.T, components
+
+
+def _two_digits(number: float) -> str:
+    return f"{number:.2f}".removeprefix("0")

@@ -9,13 +9,13 @@ import math
 
 import numpy as np
 import torch
+from helpers.exercises.lesson_04.induction_head import SECOND, after_layer_0
+from helpers.exercises.lesson_04.previous_token_head import embedded
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from helpers.exercises.lesson_04.by_hand import attend
-from helpers.exercises.lesson_04.induction_head import SECOND, after_layer_0
-from helpers.exercises.lesson_04.previous_token_head import embedded
+from helpers.exercises.lesson_04.heads_by_hand import attend
 from helpers.exercises.sandbox import TimeUp
 
 EFFECT = {

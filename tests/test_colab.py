@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from helpers import __repository__, __version__, colab
-from helpers.notebooks import ROOT, first_cell
+from helpers.build.notebooks import ROOT, first_cell
 
 
 @pytest.fixture(scope="module")

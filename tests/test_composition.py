@@ -4,15 +4,11 @@ import pytest
 import torch
 from transformer_lens import FactoredMatrix
 
-from helpers.composition import (
-    composition_scores,
-    cut_path,
-    factored_score,
-    path_cut,
-    project_out,
-    random_scores,
-)
+from helpers.ablation import score_with_path_cut
+from helpers.composition import composition_scores, factored_score, random_scores
 from helpers.exercises.inputs import small_model
+from helpers.hooks import cut_path_hooks
+from helpers.residual import project_out
 
 from tests.test_residual import gpt2  # noqa: F401, isort: skip
 
@@ -48,9 +44,9 @@ def test_random_circuits_score_one_over_root_d_model(d_model, d_head):
 def test_a_path_that_can_not_be_cut_is_refused(shipped_model):
     model = shipped_model("attn-only-2l")
     with pytest.raises(ValueError, match="1.0 stores nothing for 1.1"):
-        path_cut(model, (1, 0), (1, 1), "K")
+        cut_path_hooks(model, (1, 0), (1, 1), "K")
     with pytest.raises(ValueError, match='expected a port "Q", "K" or "V"'):
-        path_cut(model, (0, 0), (1, 1), "q")
+        cut_path_hooks(model, (0, 0), (1, 1), "q")
 
 
 @pytest.mark.parametrize("port", ["Q", "K"])
@@ -63,7 +59,7 @@ def test_a_cut_path_is_a_reader_that_reads_less(port):
     sides = {"Q": x - store * (port == "Q"), "K": x - store * (port == "K")}
     scores = (sides["Q"] @ model.W_Q[1, 1]) @ (sides["K"] @ model.W_K[1, 1]).T / 5**0.5
     expected = scores.masked_fill(torch.ones(6, 6).triu(1).bool(), -torch.inf).softmax(-1)
-    found = cut_path(model, tokens, (0, 2), (1, 1), port, lambda pattern: pattern[0, 4, 2])
+    found = score_with_path_cut(model, tokens, (0, 2), (1, 1), port, lambda pattern: pattern[0, 4, 2])
     assert found == pytest.approx(expected[4, 2].item(), abs=1e-5)
     assert found != pytest.approx(cache["blocks.1.attn.hook_pattern"][0, 1, 4, 2].item(), abs=1e-5)
 

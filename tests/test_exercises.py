@@ -124,12 +124,12 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("answer", "status", "diagnosis"), OUTCOMES)
 def test_a_check_survives(answer, status, diagnosis, monkeypatch):
-    monkeypatch.setattr(engine, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(engine, "TIME_LIMIT_SECONDS", 0.5)
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     result = exercises.get("0.3").check(answer)
     assert result.status == status
     assert diagnosis is None or result.diagnosis == diagnosis
-    assert len(result.printed) < sandbox.PRINT_LIMIT + 100
+    assert len(result.printed) < sandbox.MAX_PRINTED_CHARACTERS + 100
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.array_equal(np.random.get_state()[1], states[1])
     assert random.getstate() == states[2]

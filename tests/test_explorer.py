@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from helpers.build.notebooks import ROOT, execute
 from helpers.explorer import Explorer
-from helpers.line import swapped
-from helpers.notebooks import ROOT, execute
+from helpers.hooks import patch_hooks
 from helpers.patching import patch_heads, patch_residual
 
 PANELS = ["attention", "line", "memory", "logit lens", "heads off", "patching", "steering"]
@@ -82,7 +82,7 @@ def test_a_click_makes_the_swap_that_the_grid_measured(explorer):
     for part, place in (("resid", 11), ("q", 2), ("k", 2), ("v", 4), ("out", 4)):
         effects = patch_residual(*given) if part == "resid" else patch_heads(*given, part=part)
         for layer in (1, 2):
-            hooks = swapped(subject.model, subject.other_tokens, layer, part, place)
+            hooks = patch_hooks(subject.model, subject.other_tokens, layer, part, place)
             assert subject.logit_diff(subject.logits(hooks)).item() == pytest.approx(
                 effects[layer, place, 0].item(), abs=1e-3
             )

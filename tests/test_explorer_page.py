@@ -96,7 +96,7 @@ def test_the_explorer_shows_changes_and_refuses(page):
     opened(page, "attention").locator("canvas").first.wait_for()
     shot(page, f"{page.theme}-explorer-attention")
     texts = [f"When Mary and John went to the {place}, John gave a drink to" for place in
-             "park school garden church inn mill castle bridge river store".split()]  # fmt: skip
+             ["park", "school", "garden", "church", "inn", "mill", "castle", "bridge", "river", "store"]]  # fmt: skip
     report(f"{page.theme}, prompt", [typed(page, "text", text, summary(page)) for text in texts])
     line = opened(page, "line")
     line.get_by_label("one layer on").click()

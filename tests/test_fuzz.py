@@ -79,6 +79,6 @@ ENDLESS = [endless, stubborn, endless_error, lambda *given: EndlessList(), lambd
 
 @every_exercise
 def test_what_never_ends_is_stopped(exercise, monkeypatch, record_property):
-    monkeypatch.setattr(engine, "TIME_LIMIT", 0.02)
+    monkeypatch.setattr(engine, "TIME_LIMIT_SECONDS", 0.02)
     assert all(rejected(exercise, answer) for answer in ENDLESS)
     record_property("wrong functions", len(ENDLESS))

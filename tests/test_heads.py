@@ -3,7 +3,8 @@
 import torch
 
 from helpers.exercises.inputs import small_model
-from helpers.heads import induction_score, previous_token_score, repeated_tokens
+from helpers.heads import induction_score, previous_token_score
+from helpers.sequences import repeated_tokens
 
 
 def test_a_perfect_head_scores_1_and_others_0_and_axes_are_kept():

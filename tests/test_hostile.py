@@ -10,12 +10,12 @@ import torch
 from jupyter_client.manager import start_new_kernel
 
 from helpers import exercises, views
+from helpers.build.notebooks import ROOT
 from helpers.exercises import progress_file
 from helpers.exercises.inputs import small_model
 from helpers.line import read_line
-from helpers.notebooks import ROOT
 from helpers.patching import patch_heads
-from helpers.steering import contrast_vector, side_effects, steering_hook, write
+from helpers.steering import contrast_vector, generate, side_effects, steering_hook
 from helpers.trace import address_trace
 
 resource = pytest.importorskip("resource")  # not on Windows, which has no fork either
@@ -234,7 +234,7 @@ def test_every_text_can_be_read_drawn_traced_and_steered(shipped_model, name, te
     shown.encode()
     assert len(address_trace(model, tokens)) == model.cfg.n_layers * model.cfg.n_heads
     hooks = [steering_hook(contrast_vector(model, [text], ["the king"], 1), 1, 2.0)]
-    assert write(model, tokens, 2, hooks).shape[1] == min(tokens.shape[1] + 2, model.cfg.n_ctx)
+    assert generate(model, tokens, 2, hooks).shape[1] == min(tokens.shape[1] + 2, model.cfg.n_ctx)
     assert tokens.shape[1] < 2 or side_effects(model, tokens, hooks)["KL"] > -1e-6
 
 
@@ -250,7 +250,7 @@ TOKENS = [
 @pytest.mark.parametrize("name", ["attn-only-0l", "attn-only-2l", "ioi-gpt2"])
 def test_tokens_that_a_model_can_not_read_are_met_with_a_sentence(shipped_model, name, tokens, sentence):
     model = shipped_model(name)
-    calls = [model, lambda t: write(model, t, 2), lambda t: side_effects(model, t, [])]
+    calls = [model, lambda t: generate(model, t, 2), lambda t: side_effects(model, t, [])]
     calls += [lambda t: read_line(model, t), lambda t: address_trace(model, t)] if model.cfg.n_layers else []
     for call in calls:
         with pytest.raises(ValueError, match=sentence):
@@ -261,11 +261,11 @@ def test_tokens_that_a_model_can_not_read_are_met_with_a_sentence(shipped_model,
     ("call", "sentence"),
     [
         (lambda model: read_line(model, model.to_tokens(["a", "b"])), "expected one text"),
-        (lambda model: write(model, model.to_tokens(["a", "b"]), 1), "expected one text"),
+        (lambda model: generate(model, model.to_tokens(["a", "b"]), 1), "expected one text"),
         (lambda model: address_trace(model, model.to_tokens(["a", "b"])), "expected one text"),
         (lambda model: contrast_vector(model, "a", "b", 0), "expected lists of texts"),
         (
-            lambda model: write(model, model.to_tokens("a"), 1, [steering_hook(torch.ones(3), 0, 1.0)]),
+            lambda model: generate(model, model.to_tokens("a"), 1, [steering_hook(torch.ones(3), 0, 1.0)]),
             r"expected a direction \[d_model\] = \[384\], got \[3\]",
         ),
         (lambda model: views.line(), "expected one line or two, got none"),

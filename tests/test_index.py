@@ -6,8 +6,8 @@ import nbformat
 import pytest
 
 from helpers import __repository__
+from helpers.build.notebooks import INDEX, ROOT, exercise_map, lessons, with_map
 from helpers.exercises import all as all_exercises
-from helpers.notebooks import INDEX, ROOT, exercise_map, lessons, with_map
 
 TEXT = INDEX.read_text(encoding="utf8")
 GLOSSARY = TEXT.split("## Glossary")[1]
@@ -37,7 +37,7 @@ def italics(text: str) -> set[str]:
 
 
 def test_the_map_is_that_of_the_registry():
-    assert TEXT == with_map(TEXT), "out of date: run python -m helpers.notebooks index"
+    assert with_map(TEXT) == TEXT, "out of date: run python -m helpers.build.notebooks index"
     rows = re.findall(r"^\| ([\d.]+) \| \[(.+)\]\(\S+\) \| (\d+) \| ([●○]{3}) \|$", exercise_map(), re.M)
     assert rows == [(e.id, e.title, str(e.minutes), f"{'●' * e.difficulty:○<3}") for e in all_exercises()]
     totals = [int(total) for total in re.findall(r"\| \*\*(\d+)\*\* \| \|", TEXT)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.notebooks import PLOTLY, ROOT, lessons
+from helpers.build.notebooks import PLOTLY, ROOT, lessons
 from tests.lab import (
     DARK,
     browser,

@@ -156,9 +156,9 @@ PORTS = {
 # 3.7 ------------------------------------------------------------------------------------------------------------------
 
 
-def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **replaced):
+def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **ablate_z):
     scores = [score_by_sums(M, B) for M in (A, A * 3, A * -1, reverse(A), torch.einsum("im,mn->in", A, R))]
-    return torch.stack([replaced.get(f"at_{i}", score) for i, score in enumerate(scores)])
+    return torch.stack([ablate_z.get(f"at_{i}", score) for i, score in enumerate(scores)])
 
 
 CONTROLS = {

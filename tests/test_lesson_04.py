@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.heads import phase_change
-from helpers.notebooks import PLOTLY, ROOT
-from helpers.training.facts import two_layer_facts
-from helpers.training.live import small_model, train, train_step
+from helpers.build.model_facts import two_layer_facts
+from helpers.build.notebooks import PLOTLY, ROOT
+from helpers.sequences import phase_change
+from helpers.toys.induction import small_model, train, train_step
 from tests.wrong_answers import assert_passes, assert_rejected, cases, names
 
 # 4.1 ------------------------------------------------------------------------------------------------------------------
@@ -406,7 +406,7 @@ def test_the_lesson_shows_the_facts_of_the_models_card(shipped_model):
             feeding[writer],
             feeding[second],
             facts["random_composition"],
-            facts["copying_score"][reader],
+            facts["eigenvalue_copying_score"][reader],
         ],
         abs=1e-3,
     )

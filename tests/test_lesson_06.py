@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.neurons import agreement, label_shares
+from helpers.neurons import agreement, label_fractions
 from helpers.plots import arrows
-from helpers.training import superposition
+from helpers.toys import superposition
 from tests.wrong_answers import assert_passes, assert_rejected, cases, names
 
 # 6.1 ------------------------------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_agreement_and_labels_are_those_of_a_loop():
     activations, tokens = neurons()
     written = torch.tensor([1, 0, 4])
     agree = agreement(activations, tokens, written, count=4)
-    fits, of_all = label_shares(activations, tokens, count=4)
+    fits, of_all = label_fractions(activations, tokens, count=4)
     for n in range(3):
         places = ranked(activations[:, :7, n], 4).tolist()
         assert agree[n] == sum(tokens[text, pos + 1] == written[n] for text, pos in places) / 4
@@ -333,7 +333,8 @@ def test_the_toy_goes_from_directions_of_their_own_to_a_pentagon():
         list(superposition.train(density=density, steps=2000, every=2000))[-1] for density in (1.0, 0.03)
     )
     shares_of = [
-        superposition.dimensionality(record.W).sort(descending=True).values for record in (dense, sparse)
+        superposition.feature_dimensionality(record.W).sort(descending=True).values
+        for record in (dense, sparse)
     ]
     assert shares_of[0] == pytest.approx([1, 1, 0, 0, 0], abs=0.05)
     assert shares_of[1] == pytest.approx([0.4] * 5, abs=0.05)

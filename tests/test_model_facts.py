@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers.ablation import circuit_mask
-from helpers.heads import induction_score, previous_token_score, repeated_tokens, second_copy_gain
-from helpers.ioi import UNSEEN, copy_scores, corrupted, end_attention, logit_diff, prompts
+from helpers.ablation import ablate, circuit_mask, faithfulness, head_means
+from helpers.build.model_cards import facts
+from helpers.build.model_facts import patterns, two_layer_facts
+from helpers.heads import induction_score, previous_token_score
+from helpers.ioi import UNSEEN_TEMPLATES, corrupted, end_attention, logit_diff, make_prompts, name_copy_scores
 from helpers.models import DATA
-from helpers.patching import ablate, faithfulness, head_means
-from helpers.training.card import facts
-from helpers.training.facts import patterns, two_layer_facts
+from helpers.sequences import repeated_tokens, second_copy_gain
 
 SEEDS = [101, 202, 303]
 TEXTS = [file.read_text() for file in sorted((Path(__file__).parent / "texts").glob("*.txt"))]
@@ -63,7 +63,7 @@ def test_cutting_the_best_feeding_head_ends_induction_and_cutting_the_median_hea
 
 
 def test_the_induction_head_copies(measured):
-    assert measured["copying_score"][head(measured["induction_head"])] >= 0.5
+    assert measured["eigenvalue_copying_score"][head(measured["induction_head"])] >= 0.5
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -133,8 +133,8 @@ def test_the_phase_change_was_recorded():
 def ioi(request, shipped_model):
     """Prompts with names that were never told with their event, and the metric on them."""
     model = shipped_model("ioi-gpt2")
-    given = prompts(model.tokenizer, 128, seed=request.param)
-    return model, given, lambda logits: logit_diff(logits, given.io, given.s)
+    given = make_prompts(model.tokenizer, 128, seed=request.param)
+    return model, given, lambda logits: logit_diff(logits, given.io_token, given.s_token)
 
 
 def test_io_above_s_with_names_never_told_with_the_event(ioi):
@@ -149,15 +149,15 @@ def test_io_above_s_with_names_never_told_with_the_event(ioi):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_io_above_s_in_sentences_that_are_not_in_the_stories(shipped_model, seed):
     model = shipped_model("ioi-gpt2")
-    given = prompts(model.tokenizer, 128, seed=seed, templates=UNSEEN)
-    found = logit_diff(model(given.tokens)[:, -1], given.io, given.s)
+    given = make_prompts(model.tokenizer, 128, seed=seed, templates=UNSEEN_TEMPLATES)
+    found = logit_diff(model(given.tokens)[:, -1], given.io_token, given.s_token)
     assert (found > 0).float().mean() >= 0.85
     assert found[given.abba].mean() >= 2.5 and found[~given.abba].mean() >= 2.5
 
 
 def roles(model, given) -> tuple[list, list]:
     """Name movers, which look at IO and copy, and heads that look from END at S2."""
-    looks, copies = end_attention(model, given), copy_scores(model, given)
+    looks, copies = end_attention(model, given), name_copy_scores(model, given)
     movers = ((looks[..., 0] >= 0.4) & (copies >= 0.8)).nonzero().tolist()
     return movers, (looks[..., 2] >= 0.5).nonzero().tolist()
 
@@ -174,12 +174,12 @@ def test_name_movers_exist_and_heads_that_move_s_information_are_needed(ioi):
 def test_eight_heads_carry_the_circuit(ioi):
     model, given, metric = ioi
     _, s_heads = roles(model, given)
-    moving = end_attention(model, given)[..., 0] * copy_scores(model, given)
+    moving = end_attention(model, given)[..., 0] * name_copy_scores(model, given)
     best = moving.flatten().topk(8 - len(s_heads)).indices.tolist()
     circuit = [*s_heads, *(divmod(head, model.cfg.n_heads) for head in best)]
     means = head_means(model, corrupted(given, "abc", model.tokenizer).tokens, given.template)
     shape = (model.cfg.n_layers, model.cfg.n_heads, *given.tokens.shape)
-    keep = circuit_mask(circuit, given.END.expand(len(circuit), -1), shape)
+    keep = circuit_mask(circuit, given.end_pos.expand(len(circuit), -1), shape)
     assert faithfulness(model, given.tokens, keep, means, metric) >= 0.8
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from helpers import models
-from helpers.heads import repeated_tokens, second_copy_gain
 from helpers.models import DATA, ModelError, checkpoints, list_models, load_model, shipped
+from helpers.sequences import repeated_tokens, second_copy_gain
 from tests.hub import save_gpt2, serve
 
 

@@ -8,9 +8,9 @@ import sys
 import nbformat
 import pytest
 
-from helpers import __repository__, notebooks
-from helpers.exercises import all as all_exercises
-from helpers.notebooks import (
+from helpers import __repository__
+from helpers.build import notebooks
+from helpers.build.notebooks import (
     ROOT,
     badge,
     execute,
@@ -22,6 +22,7 @@ from helpers.notebooks import (
     problems,
     statuses,
 )
+from helpers.exercises import all as all_exercises
 from tests.hub import save_gpt2, serve, word_tokenizer
 
 LESSONS = pytest.mark.parametrize("path", lessons(), ids=[path.stem for path in lessons()])
@@ -47,7 +48,7 @@ def test_a_lesson_is_in_the_form_it_is_committed_in(path):
 @pytest.mark.parametrize(("state", "status"), [("solved", "passed"), ("wrong", "failed")])
 def test_a_lesson_runs_to_the_end_with_answers(path, state, status):
     """By the command, in a process of its own: kernels of several notebooks do not meet in one. As shipped: nbval."""
-    command = [sys.executable, "-m", "helpers.notebooks", "run", str(path), "--as", state]
+    command = [sys.executable, "-m", "helpers.build.notebooks", "run", str(path), "--as", state]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     assert dict(line.split(maxsplit=1) for line in done.stdout.splitlines()) == dict.fromkeys(

@@ -6,10 +6,12 @@ from transformer_lens import patching as tl
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from helpers.ablation import ablate, bootstrap, faithfulness, head_hooks, head_means, keep_only
+from helpers.ablation import ablate, faithfulness, head_means, keep_only
 from helpers.forward import Forward
+from helpers.hooks import replace_z_hooks
 from helpers.models import DATA
 from helpers.patching import PARTS, patch_heads, patch_mlp, patch_residual, path_patch
+from helpers.statistics import bootstrap
 
 ALL_POSITIONS = {
     "out": tl.get_act_patch_attn_head_out_all_pos,
@@ -207,7 +209,7 @@ def test_ablation_of_four_kinds(model, prompts, caches):
 def test_heads_off_by_hooks_as_by_ablation(model, prompts):
     into, source = prompts
     heads = [(0, 1), (model.cfg.n_layers - 1, 2)]
-    hooks = head_hooks(heads, Forward(model).run(source).z)
+    hooks = replace_z_hooks(heads, Forward(model).run(source).z)
     by_hooks = metric(model.run_with_hooks(into, fwd_hooks=hooks)[:, -1])
     torch.testing.assert_close(
         by_hooks, ablate(model, into, heads, metric, "resample", source), atol=1e-4, rtol=0

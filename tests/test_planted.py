@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from helpers import heads
-from helpers.composition import composition_scores, path_cut
+from helpers.composition import composition_scores
+from helpers.hooks import cut_path_hooks
 from helpers.planted import BOS, Layout, distinct_repeated, empty_head, induction_model, planted_model
 
 LAYOUT = Layout(d_vocab=40, n_ctx=64)
@@ -83,7 +84,7 @@ def test_ablating_a_circuit_head_ends_it_and_a_decoy_changes_nothing(model, head
 @pytest.mark.parametrize("reader", range(3))
 def test_only_the_path_into_the_induction_heads_keys_matters(model, port, writer, reader):
     tokens = sequences(4, 12)
-    with model.hooks(fwd_hooks=path_cut(model, (0, writer), (1, reader), port)):
+    with model.hooks(fwd_hooks=cut_path_hooks(model, (0, writer), (1, reader), port)):
         logits = model(tokens)
     if (port, writer, reader) == ("K", 1, 2):
         assert accuracy(logits, tokens, 12) < 0.2

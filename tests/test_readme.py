@@ -4,9 +4,9 @@ import re
 
 import nbformat
 
+from helpers.build.notebooks import ROOT, lessons
 from helpers.exercises import all as all_exercises
 from helpers.models import shipped
-from helpers.notebooks import ROOT, lessons
 
 README = (ROOT / "README.md").read_text()
 

@@ -5,7 +5,7 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.exercises.inputs import small_model
-from helpers.residual import decompose, dimensions, parts_read, principal_cosines, spectrum
+from helpers.residual import components_read, decompose, dimensions, principal_cosines, spectrum
 from tests.hub import save_gpt2
 
 
@@ -46,7 +46,7 @@ def test_random_subspaces_overlap_as_stated():
 def test_the_parts_that_queries_read_sum_to_the_queries(name, request):
     model = small_model() if name == "shortformer" else request.getfixturevalue("gpt2")
     _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5, 9]]))
-    parts, names = parts_read(model, cache, 1)
+    parts, names = components_read(model, cache, 1)
     assert names[0] == "embedding" and "position" in names and "0.2" in names and "1.0" not in names
     q = torch.einsum("pm,hmd->phd", parts.sum(0), model.W_Q[1]) + model.b_Q[1]
     torch.testing.assert_close(q, cache["blocks.1.attn.hook_q"][0], atol=1e-3, rtol=1e-3)

@@ -33,7 +33,9 @@ def test_logits_follow_the_formula():
 
 def test_weights_have_the_names_and_shapes_of_the_field():
     model = small_model()
-    shapes = {name: list(getattr(model, name).shape) for name in "W_Q W_K W_V W_O W_E W_pos W_U".split()}
+    shapes = {
+        name: list(getattr(model, name).shape) for name in ["W_Q", "W_K", "W_V", "W_O", "W_E", "W_pos", "W_U"]
+    }
     assert shapes == {
         "W_Q": [2, 3, 20, 5], "W_K": [2, 3, 20, 5], "W_V": [2, 3, 20, 5], "W_O": [2, 3, 5, 20],
         "W_E": [11, 20], "W_pos": [16, 20], "W_U": [20, 11],
@@ -81,7 +83,7 @@ def test_an_edit_changes_the_logits(name):
 
 
 def test_the_hooks_of_the_lessons_are_among_them():
-    names = "hook_q hook_k hook_v hook_z hook_pattern".split()
+    names = ["hook_q", "hook_k", "hook_v", "hook_z", "hook_pattern"]
     wanted = [f"blocks.{layer}.attn.{name}" for layer in range(2) for name in names]
     wanted += ["hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"]
     assert set(wanted) <= set(FIRED) - set(DISCARDED)

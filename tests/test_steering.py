@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from helpers.steering import contrast_vector, side_effects, steering_hook, write
-from helpers.training import superposition
+from helpers.steering import contrast_vector, generate, side_effects, steering_hook
+from helpers.toys import superposition
 
 TEXT = "When Mary and John went to the store, John gave a drink to"
 
@@ -27,8 +27,8 @@ def test_a_steered_model_says_another_name_and_pays_for_it(shipped_model):
     john, mary = (model.to_single_token(f" {name}") for name in ("John", "Mary"))
     direction = model.W_U[:, john] - model.W_U[:, mary]
     hooks = [steering_hook(direction / direction.norm(), layer=5, strength=40)]
-    assert write(model, tokens, 1, temperature=0)[0, -1] == mary
-    assert write(model, tokens, 1, hooks, temperature=0)[0, -1] == john
+    assert generate(model, tokens, 1, temperature=0)[0, -1] == mary
+    assert generate(model, tokens, 1, hooks, temperature=0)[0, -1] == john
     other = model.to_tokens("The king had a horse, and the horse had a long road before it.")
     effects = side_effects(model, other, hooks)
     assert effects["KL"] > 0.1 and effects["perplexity, steered"] > effects["perplexity"]
@@ -40,8 +40,8 @@ def test_a_steered_model_says_another_name_and_pays_for_it(shipped_model):
 def test_writing_is_seeded_and_stops_at_the_context(shipped_model):
     model = shipped_model("ioi-gpt2")
     tokens = model.to_tokens(TEXT)
-    assert torch.equal(write(model, tokens, 5, seed=3), write(model, tokens, 5, seed=3))
-    assert write(model, tokens.repeat(1, 8)[:, :126], 9).shape[1] == model.cfg.n_ctx
+    assert torch.equal(generate(model, tokens, 5, seed=3), generate(model, tokens, 5, seed=3))
+    assert generate(model, tokens.repeat(1, 8)[:, :126], 9).shape[1] == model.cfg.n_ctx
 
 
 @pytest.mark.parametrize("direction", [torch.ones(2, 3), torch.tensor([1.0, float("nan")])])

@@ -9,15 +9,15 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from helpers.ioi import EVENTS, HELD_OUT, NAMES
+from helpers.build import gpt2, symbolic
+from helpers.build.attn_only import Recipe, batches
+from helpers.build.corpus import WORDS, encode, read_books, train_tokenizer
+from helpers.build.loop import learning_rate, train
+from helpers.build.model_facts import bigram_correlation
+from helpers.ioi import HELD_OUT, NAMES
 from helpers.models import DATA
-from helpers.shortformer import ShortformerModel
-from helpers.training import gpt2, symbolic
-from helpers.training.attn_only import Recipe, batches, initialise, sinusoids
-from helpers.training.corpus import WORDS, encode, read_books, train_tokenizer
-from helpers.training.facts import bigram_correlation
-from helpers.training.loop import learning_rate, train
-from helpers.training.stories import WOMEN, stories
+from helpers.shortformer import ShortformerModel, initialise, sinusoids
+from helpers.stories import EVENTS, WOMEN, stories
 
 TINY = Recipe(
     n_layers=1, tokens=48_000, n_heads=2, d_head=8, d_model=16, n_ctx=40, d_vocab=50, batch=4,
@@ -110,8 +110,8 @@ def test_bigram_correlation_of_a_model_that_knows_the_bigrams():
 
 
 def test_the_recorded_recipes_are_those_of_the_command():
+    from helpers.build.train import RECIPES
     from helpers.models import shipped
-    from helpers.training.__main__ import RECIPES
 
     for name in shipped():
         recorded = json.loads((DATA / name / "training.json").read_text())["recipe"]
@@ -153,7 +153,7 @@ def test_stories_are_seeded_and_told_in_the_tokens_of_the_lessons():
     assert told == list(islice(stories(3), 200)) != list(islice(stories(4), 200))
     text = " ".join(told)
     assert "{" not in text and "None" not in text and "  " not in text
-    assert WOMEN < set(NAMES)
+    assert set(NAMES) > WOMEN
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
     for story in told[:50]:
         named = [word.strip('.,;"') for word in story.split() if word.strip('.,;"') in NAMES]
@@ -214,7 +214,7 @@ def test_the_command_makes_a_gpt2_that_boots_from_its_folder(corpus, tmp_path, m
     text = (data / "ioi-gpt2/README.md").read_text()
     assert "2 layers, 2 heads a layer" in text and "| unseen |" in text
     records = json.loads((data / "ioi-gpt2/training.json").read_text())["checkpoints"]
-    assert len(records) == 2 and len(records[-1]["copy_score"]) == 4
+    assert len(records) == 2 and len(records[-1]["name_copy_score"]) == 4
     (data / "ioi-gpt2/model.safetensors").write_bytes(b"damaged")
     with pytest.raises(models.ModelError, match="weights of ioi-gpt2 are damaged"):
         models.load_model("ioi-gpt2")

@@ -19,8 +19,8 @@ from pathlib import Path
 import nbformat
 
 from helpers import __repository__, __version__
+from helpers.build.notebooks import ROOT, lessons, seconds, statuses
 from helpers.colab import UNTOUCHED
-from helpers.notebooks import ROOT, lessons, seconds, statuses
 
 REQUIREMENTS = ("-r", str(ROOT / "requirements.txt"))
 COLAB = (  # of what Colab ships, what the course meets there

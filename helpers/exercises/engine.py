@@ -7,6 +7,7 @@ looked after here.
 
 import contextlib
 import inspect
+import textwrap
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from torch import Tensor
 
 from helpers.exercises.sandbox import Printed, TimeUp, Wrong, model_unchanged, plain, protected, within_time
 
-TIME_LIMIT = 10  # seconds
-MESSAGE_LIMIT = 1000  # characters: a message may quote what a function returned
+TIME_LIMIT_SECONDS = 10  # seconds
+MAX_MESSAGE_CHARACTERS = 1000  # characters: a message may quote what a function returned
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Exercise:
     reference: Callable
     tests: tuple[Callable, ...]
     mistakes: tuple[Mistake, ...] = ()
+    solution_parts: tuple[Callable, ...] = ()  # functions that the reference calls and the solution shows
+
+    def solution(self) -> str:
+        """Source of the reference, after that of the functions it calls."""
+        return "\n\n".join(
+            textwrap.dedent(inspect.getsource(part)) for part in (*self.solution_parts, self.reference)
+        )
 
     def check(self, answer: Callable) -> "Result":
         """Try ``answer`` on every test; never raises, never changes the random state, never leaves a hook behind."""
@@ -56,14 +64,14 @@ class Exercise:
                     test(trial)
                 outcome = self.result("passed", "")
             except NotImplementedError as error:
-                line = learner_line(error, answer)  # torch raises it, too
+                line = _learner_line(error, answer)  # torch raises it, too
                 theirs = line is not None and "raise NotImplementedError" in line[1]
                 outcome = self.result("not attempted", "") if theirs else self.crash(error, answer)
             except Wrong as wrong:
                 outcome = self.result("failed", str(wrong), wrong.diagnosis)
             except TimeUp:
                 outcome = self.result(
-                    "failed", f"stopped after {TIME_LIMIT} s: does a loop never end?", "too slow"
+                    "failed", f"stopped after {TIME_LIMIT_SECONDS} s: does a loop never end?", "too slow"
                 )
             except BaseException as error:  # whatever a learner's function raises, SystemExit too
                 if isinstance(error, KeyboardInterrupt):
@@ -74,15 +82,15 @@ class Exercise:
 
     def crash(self, error: BaseException, answer: Callable) -> "Result":
         try:
-            text = within_time(TIME_LIMIT, lambda: str(error)[:300])
+            text = within_time(TIME_LIMIT_SECONDS, lambda: str(error)[:300])
         except BaseException:
             text = "(an error that can not be shown)"
-        line = learner_line(error, answer)
+        line = _learner_line(error, answer)
         where = f" in your line {line[0]}: {line[1]}" if line else ""
         return self.result("failed", f"{type(error).__name__}: {text}{where}", "exception")
 
     def result(self, status: str, message: str, diagnosis: str | None = None) -> "Result":
-        return Result(self, status, message[:MESSAGE_LIMIT], diagnosis)
+        return Result(self, status, message[:MAX_MESSAGE_CHARACTERS], diagnosis)
 
 
 @dataclass
@@ -105,17 +113,17 @@ class Trial:
 
     def call(self, *arguments):
         """The answer's output, in single precision. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
-        given = [copied(argument) for argument in arguments]
+        given = [_copied(argument) for argument in arguments]
         try:
             with model_unchanged(arguments):
-                output = within_time(TIME_LIMIT, lambda: plain(self.answer(*given)))
+                output = within_time(TIME_LIMIT_SECONDS, lambda: plain(self.answer(*given)))
         except RuntimeError as error:
             if type(error) is RuntimeError and "allocate memory" in str(error):
                 raise Wrong(
                     "out of memory", "a matrix too large for memory was formed: keep to thin factors."
                 ) from error
             raise
-        if not unchanged(arguments, tuple(given)):
+        if not _unchanged(arguments, tuple(given)):
             raise Wrong(
                 "changed its input",
                 "your function changed one of its inputs in place; work on a copy: x.clone(), dict(x), list(x).",
@@ -164,23 +172,23 @@ class Trial:
         )
 
 
-def copied(argument):
+def _copied(argument):
     """A copy of a tensor, or of a dictionary, list or tuple of tensors; anything else as it is."""
     if isinstance(argument, Tensor):
         return argument.clone()
     if isinstance(argument, dict):
-        return {key: copied(value) for key, value in argument.items()}
-    return type(argument)(map(copied, argument)) if type(argument) in (list, tuple) else argument
+        return {key: _copied(value) for key, value in argument.items()}
+    return type(argument)(map(_copied, argument)) if type(argument) in (list, tuple) else argument
 
 
-def unchanged(before, after) -> bool:
+def _unchanged(before, after) -> bool:
     """Whether a copy that a function was given still equals the original."""
     if isinstance(before, Tensor):
         return isinstance(after, Tensor) and before.shape == after.shape and torch.equal(before, after)
     if isinstance(before, dict):
-        return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
+        return before.keys() == after.keys() and all(_unchanged(before[key], after[key]) for key in before)
     if type(before) in (list, tuple):
-        return len(before) == len(after) and all(map(unchanged, before, after))
+        return len(before) == len(after) and all(map(_unchanged, before, after))
     return True
 
 
@@ -203,24 +211,24 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     output = output.detach().to(expected)
     if output.isnan().any() and not expected.isnan().any():
         index = tuple(output.isnan().nonzero()[0].tolist())
-        return Wrong("NaN", f"your result holds NaN, first at {entry(index, axes)}.")
+        return Wrong("NaN", f"your result holds NaN, first at {_entry(index, axes)}.")
     if torch.allclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True):
         return None
     wrong = ~torch.isclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True)
     index = tuple(wrong.nonzero()[0].tolist())
     return Wrong(
         "wrong values",
-        f"{wrong.sum()} of {wrong.numel()} entries differ, first at {entry(index, axes)}: "
+        f"{wrong.sum()} of {wrong.numel()} entries differ, first at {_entry(index, axes)}: "
         f"expected {expected[index]:.4g}, got {output[index]:.4g}.",
     )
 
 
-def entry(index: tuple[int, ...], axes: str) -> str:
+def _entry(index: tuple[int, ...], axes: str) -> str:
     """An index with the names of its axes: ``head=0, query=2, key=1``."""
     return ", ".join(f"{name}={i}" for name, i in zip(axes.split(), index)) or "the only entry"
 
 
-def learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:
+def _learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:
     """Number and text of the last line of the learner's own function that ``error`` passed through."""
     code = getattr(inspect.unwrap(answer), "__code__", None)
     lines = [

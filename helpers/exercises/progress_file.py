@@ -19,12 +19,12 @@ def path() -> Path:
 def read() -> tuple[set[str], str]:
     """Ids of the passed exercises, and a note for the learner (empty when all is well)."""
     try:
-        return load(path())
+        return _load(path())
     except OSError as error:
         return set(), f"Your progress could not be read ({error.strerror}): {path()}"
 
 
-def load(file: Path) -> tuple[set[str], str]:
+def _load(file: Path) -> tuple[set[str], str]:
     """As ``read``, but raises ``OSError``. A damaged file is kept aside as ``….damaged`` and progress starts over."""
     try:
         passed = json.loads(file.read_text(encoding="utf8"))["passed"]
@@ -45,7 +45,7 @@ def record(exercise_id: str) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_suffix(".lock"), timeout=2):
-            passed, note = load(file)
+            passed, note = _load(file)
             if exercise_id not in passed:
                 new = file.with_suffix(".new")
                 new.write_text(json.dumps({"passed": sorted(passed | {exercise_id})}), encoding="utf8")

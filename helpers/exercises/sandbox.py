@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformer_lens.model_bridge import TransformerBridge
 
-PRINT_LIMIT = 2000  # characters kept of what a function prints
-NUMBERS_LIMIT = 10**7  # in one tensor that a function returns: no exercise asks for a thousandth of it
+MAX_PRINTED_CHARACTERS = 2000  # characters kept of what a function prints
+MAX_RETURNED_VALUES = 10**7  # in one tensor that a function returns: no exercise asks for a thousandth of it
 
 
 class Wrong(Exception):
@@ -34,18 +34,18 @@ class TimeUp(BaseException):
 
 
 class Printed(io.TextIOBase):
-    """Where a function's prints go: the first ``PRINT_LIMIT`` characters are kept."""
+    """Where a function's prints go: the first ``MAX_PRINTED_CHARACTERS`` characters are kept."""
 
     def __init__(self):
         self.kept, self.length = [], 0
 
     def write(self, text: str) -> int:
-        self.kept.append(text[: max(0, PRINT_LIMIT - self.length)])
+        self.kept.append(text[: max(0, MAX_PRINTED_CHARACTERS - self.length)])
         self.length += len(text)
         return len(text)
 
     def text(self) -> str:
-        cut = self.length - PRINT_LIMIT
+        cut = self.length - MAX_PRINTED_CHARACTERS
         return "".join(self.kept) + (f"\n… and {cut:,} characters more" if cut > 0 else "")
 
 
@@ -77,7 +77,7 @@ def model_unchanged(arguments: tuple):
     weights = [{name: weight.clone() for name, weight in model.state_dict().items()} for model in models]
     yield
     for model, before in zip(models, weights):
-        if hook_count(model) > 0:
+        if _hook_count(model) > 0:
             raise Wrong(
                 "hook left behind",
                 "your function left a hook on the model, which would change every later run: "
@@ -93,7 +93,7 @@ def model_unchanged(arguments: tuple):
             )
 
 
-def hook_count(model: TransformerBridge) -> int:
+def _hook_count(model: TransformerBridge) -> int:
     """Number of hooks on the model."""
     return sum(len(point.fwd_hooks) + len(point.bwd_hooks) for point in model.hook_dict.values())
 
@@ -106,7 +106,7 @@ def plain(output):
     if type(output) in (FunctionType, MethodType, partial):
         return output
     if type(output) in (Tensor, Parameter):
-        if output.numel() > NUMBERS_LIMIT:
+        if output.numel() > MAX_RETURNED_VALUES:
             raise Wrong(
                 "too large", f"your function returned {output.numel():,} numbers, {list(output.shape)}."
             )

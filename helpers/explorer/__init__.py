@@ -7,11 +7,11 @@ through Voilà, as a web page. What cannot be used gets a sentence beside its fi
 import ipywidgets as widgets
 from IPython.display import HTML
 
-from helpers import views
-from helpers.explorer.interventions import HeadsOff, Patching
-from helpers.explorer.looking import Attention, Lens, Line, Memory
+from helpers import attention_view
+from helpers.explorer.intervention_panels import HeadsOff, Patching
 from helpers.explorer.panel import NAMED, WIDE, display_data, warning
-from helpers.explorer.steered import Steering
+from helpers.explorer.reading_panels import Attention, Lens, Line, Memory
+from helpers.explorer.steering_panel import Steering
 from helpers.explorer.subject import Subject
 from helpers.models import ModelError, list_models, load_model
 from helpers.trace import subspace_scores
@@ -34,17 +34,17 @@ class Explorer:
         names = list(dict.fromkeys([*shipped, model]))
         self.fields = dict(
             name=widgets.Dropdown(options=names, value=model, description="model", style=NAMED),
-            prompt=text_field("text", prompt),
-            other=text_field("second text", other),
-            right=text_field("answer", right),
-            wrong=text_field("other answer", wrong),
+            prompt=_text_field("text", prompt),
+            other=_text_field("second text", other),
+            right=_text_field("answer", right),
+            wrong=_text_field("other answer", wrong),
         )
         self.beside = {name: widgets.HTML() for name in self.fields}
         self.summary, self.tab, self.subject = widgets.HTML(), widgets.Tab(), None
         wrap = widgets.Layout(flex_flow="row wrap")
         rows = [widgets.HBox([field, self.beside[name]], layout=wrap) for name, field in self.fields.items()]
         bundle = widgets.Output()  # stays on the page, so that every later view finds it
-        bundle.outputs = (display_data(HTML(views.loader())),)
+        bundle.outputs = (display_data(HTML(attention_view.loader())),)
         self.box = widgets.VBox([bundle, *rows, self.summary, self.tab])
         self.read()
         for field in self.fields.values():
@@ -100,5 +100,5 @@ class Explorer:
         }
 
 
-def text_field(name: str, value: str) -> widgets.Text:
+def _text_field(name: str, value: str) -> widgets.Text:
     return widgets.Text(value=value, description=name, continuous_update=False, layout=WIDE, style=NAMED)

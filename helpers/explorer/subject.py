@@ -10,9 +10,10 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.ioi import single_token
-from helpers.line import Line, read_line
+from helpers.line import read_line
+from helpers.line_view import Line
 
-LONGEST = 40  # tokens: more people than that do not stand in one line on a screen
+MAX_TOKENS = 40  # more do not fit into one line on a screen
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def tokens_of(model: TransformerBridge, text: str) -> Int[Tensor, "1 pos"]:
     """A text's tokens, if there are some and not too many."""
     if not text.strip():
         raise ValueError("the text is empty: type a few words.")
-    if len(text) <= 50 * LONGEST:
+    if len(text) <= 50 * MAX_TOKENS:
         tokens = model.to_tokens(text)
-        if tokens.shape[1] <= LONGEST:
+        if tokens.shape[1] <= MAX_TOKENS:
             return tokens
-    raise ValueError(f"the text is longer than the {LONGEST} tokens that the explorer takes: shorten it.")
+    raise ValueError(f"the text is longer than the {MAX_TOKENS} tokens that the explorer takes: shorten it.")

@@ -22,14 +22,14 @@ from einops import einsum
 from transformer_lens import patching as tl
 from transformer_lens.head_detector import detect_head
 
+from helpers.build.notebooks import PLOTLY, ROOT, execute, in_state, lessons, seconds
 from helpers.circuits import copying_accuracy, full_OV
 from helpers.composition import composition_scores
 from helpers.heads import previous_token_score
-from helpers.ioi import corrupted, logit_diff, prompts
+from helpers.ioi import corrupted, logit_diff, make_prompts
 from helpers.models import load_model
-from helpers.notebooks import PLOTLY, ROOT, execute, in_state, lessons, seconds
 from helpers.patching import patch_heads, patch_residual
-from helpers.residual import head_contributions
+from helpers.residual import head_logit_attribution
 from tests.benchmarks.patching import seconds as timed
 
 Pair = tuple[str, Callable[[], torch.Tensor], Callable[[], torch.Tensor]]  # what, ours, theirs
@@ -59,7 +59,7 @@ def weights() -> Iterator[Pair]:
 def runs() -> Iterator[Pair]:
     """What is measured on 8 prompts by ioi-gpt2."""
     model = load_model("ioi-gpt2")
-    given = prompts(model.tokenizer, 8)
+    given = make_prompts(model.tokenizer, 8)
     other = corrupted(given, "abc", model.tokenizer)
     texts = [model.tokenizer.decode(row[1:]) for row in given.tokens]
     _, cache = model.run_with_cache(other.tokens)
@@ -67,7 +67,7 @@ def runs() -> Iterator[Pair]:
     n_layers, length = model.cfg.n_layers, given.tokens.shape[1]
 
     def metric(logits):
-        return logit_diff(logits, given.io, given.s)
+        return logit_diff(logits, given.io_token, given.s_token)
 
     def detected():
         names = {f"blocks.{layer}.attn.hook_pattern" for layer in range(n_layers)}
@@ -76,22 +76,22 @@ def runs() -> Iterator[Pair]:
         share = (length - 1) / length  # theirs divides by all queries
         return share * previous_token_score(patterns).mean(dim=1)
 
-    def attributed():
+    def attribution_patching():
         z = torch.stack([clean[f"blocks.{layer}.attn.hook_z"][:, -1] for layer in range(n_layers)])
         stores = einsum(z, model.W_O, "layer prompt head d, layer head d out -> layer head prompt out")
-        direction = (model.W_U[:, given.io] - model.W_U[:, given.s]).T
-        return head_contributions(stores, clean["ln_final.hook_scale"][:, -1, 0], direction).flatten()
+        direction = (model.W_U[:, given.io_token] - model.W_U[:, given.s_token]).T
+        return head_logit_attribution(stores, clean["ln_final.hook_scale"][:, -1, 0], direction).flatten()
 
     def attributed_by_library():
         stack = clean.stack_head_results(pos_slice=-1)  # logit_attrs applies LayerNorm
         return clean.logit_attrs(
-            stack, tokens=given.io, incorrect_tokens=given.s, pos_slice=-1, has_batch_dim=True
+            stack, tokens=given.io_token, incorrect_tokens=given.s_token, pos_slice=-1, has_batch_dim=True
         ).mean(dim=-1)
 
     theirs = (model, given.tokens, cache, lambda logits: metric(logits[:, -1]).mean())
     ours = (model, given.tokens, other.tokens, metric)
     yield "previous-token heads, 8 texts", detected, partial(detect_head, model, texts, "previous_token_head")
-    yield "attribution of all heads", attributed, attributed_by_library
+    yield "attribution of all heads", attribution_patching, attributed_by_library
     for what, mine, library in [
         ("sweep, heads", partial(patch_heads, *ours), tl.get_act_patch_attn_head_out_all_pos),
         (

@@ -4,8 +4,8 @@ import time
 
 import torch
 
-from helpers.heads import phase_change
-from helpers.training.live import small_model, train, train_step
+from helpers.sequences import phase_change
+from helpers.toys.induction import small_model, train, train_step
 
 STEPS = 500
 

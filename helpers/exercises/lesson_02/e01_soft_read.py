@@ -1,0 +1,67 @@
+"""Exercise 2.1: a soft token address."""
+
+import torch
+
+from helpers.circuits import soft_read
+from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.inputs import generator
+
+
+def _address_transposed(address, memory):
+    return address.T @ memory
+
+
+def _equals_a_loop(trial: Trial) -> None:
+    """Oracle: a loop over rows; and a hard address copies rows."""
+    address = torch.rand(5, 5, generator=generator(0)).tril()
+    address = address / address.sum(-1, keepdim=True)
+    memory = torch.randn(5, 3, generator=generator(1))
+    expected = torch.zeros(5, 3)
+    for query in range(5):
+        for key in range(5):
+            expected[query] += address[query, key] * memory[key]
+    trial.matches((address, memory), expected, "query d_model")
+    wide = torch.eye(6)[[4, 0, 0, 2]]
+    rows = torch.randn(6, 2, generator=generator(2))
+    trial.matches((wide, rows), rows[[4, 0, 0, 2]], "query d_model")
+
+
+EXERCISE = Exercise(
+    id="2.1",
+    title="a soft token address",
+    minutes=3,
+    difficulty=1,
+    hints=(
+        "Query i gets Σ over keys of address[i, key] × memory[key].",
+        "That is one matrix product.",
+    ),
+    reference=soft_read,
+    tests=(_equals_a_loop,),
+    mistakes=(
+        Mistake(
+            "address transposed",
+            "each row of the address is a query; here the columns were used.",
+            _address_transposed,
+        ),
+        Mistake(
+            "hard read",
+            "this copies the row with the largest weight; a soft address blends all of them.",
+            lambda address, memory: memory[address.argmax(-1)],
+        ),
+        Mistake(
+            "softmax on top",
+            "the address is a distribution already; no further softmax.",
+            lambda address, memory: address.softmax(-1) @ memory,
+        ),
+        Mistake(
+            "one read for all",
+            "the reads of all queries are averaged together; keep one row a query.",
+            lambda address, memory: (address @ memory).mean(0, keepdim=True).expand(len(address), -1),
+        ),
+        Mistake(
+            "not blended",
+            "the rows are weighted but not summed over the keys.",
+            lambda address, memory: address[:, :, None] * memory,
+        ),
+    ),
+)

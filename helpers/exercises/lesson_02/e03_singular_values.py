@@ -1,0 +1,88 @@
+"""Exercise 2.3: the rank of a circuit."""
+
+import torch
+from transformer_lens import FactoredMatrix
+
+from helpers.circuits import singular_values
+from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.inputs import generator
+
+
+def _product_of_spectra(A, B):
+    return torch.linalg.svdvals(A) * torch.linalg.svdvals(B)
+
+
+def _equals_factored_matrix(trial: Trial) -> None:
+    """Oracle: TransformerLens's FactoredMatrix, and the singular values of the product in full."""
+    for seed, (rows, inner, columns) in enumerate([(9, 3, 7), (6, 4, 8)]):
+        A = torch.randn(rows, inner, generator=generator(seed)) * torch.linspace(0.3, 2, inner)
+        B = torch.randn(inner, columns, generator=generator(seed + 5))
+        trial.matches((A, B), FactoredMatrix(A, B).S, "d_head", tolerance=1e-3)
+        trial.matches(
+            (A, B), torch.linalg.svdvals((A @ B).double())[:inner].float(), "d_head", tolerance=1e-3
+        )
+
+
+def _large_matrices(trial: Trial) -> None:
+    """Thin factors of a matrix that would not fit: a learner's function must not multiply them out."""
+    A = torch.randn(400_000, 2, generator=generator(3))
+    trial.matches(
+        (A, A.T), torch.linalg.eigvalsh(A.T.double() @ A.double()).flip(0).float(), "d_head", tolerance=1e-2
+    )
+
+
+EXERCISE = Exercise(
+    id="2.3",
+    title="the rank of a circuit",
+    minutes=7,
+    difficulty=2,
+    hints=(
+        "A = Q R with orthonormal Q: the singular values of A B are those of R B.",
+        "Do the same with Bᵀ = P S: they are those of the small matrix R Sᵀ.",
+        "torch.linalg.qr(A).R gives R; torch.linalg.svdvals the values.",
+    ),
+    reference=singular_values,
+    tests=(_equals_factored_matrix, _large_matrices),
+    mistakes=(
+        Mistake(
+            "product of the spectra",
+            "singular values of a product are not the products of singular values: directions matter.",
+            _product_of_spectra,
+        ),
+        Mistake(
+            "spectrum of one factor",
+            "these are the singular values of A alone.",
+            lambda A, B: torch.linalg.svdvals(A),
+        ),
+        Mistake(
+            "spectrum of the other factor",
+            "these are the singular values of B alone.",
+            lambda A, B: torch.linalg.svdvals(B),
+        ),
+        Mistake(
+            "factors in the wrong order",
+            "these are the singular values of B A, the small square matrix; they differ from those of A B.",
+            lambda A, B: (
+                torch.linalg.svdvals(B @ A)
+                if len(A) == B.shape[1]
+                else torch.linalg.svdvals(B[:, : len(A)] @ A[: B.shape[1]])
+            ),
+        ),
+        Mistake(
+            "squared",
+            "these are eigenvalues of (A B)ᵀ A B: take the root.",
+            lambda A, B: singular_values(A, B) ** 2,
+        ),
+        Mistake(
+            "second R not transposed",
+            "with Bᵀ = P S the product is Q R Sᵀ Pᵀ: transpose the second R.",
+            lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ torch.linalg.qr(B.T).R),
+        ),
+        Mistake(
+            "QR of B, not of Bᵀ",
+            "QR takes the orthonormal factor off on the left; on B it is on the right: take the QR of Bᵀ.",
+            lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ torch.linalg.qr(B).R),
+        ),
+        Mistake("ascending", "the largest comes first.", lambda A, B: singular_values(A, B).flip(0)),
+    ),
+)

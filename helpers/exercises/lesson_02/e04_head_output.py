@@ -1,0 +1,76 @@
+"""Exercise 2.4: attention and OV commute."""
+
+import torch
+from einops import einsum
+
+from helpers.circuits import head_output
+from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.inputs import generator, small_model
+
+
+def _pattern_transposed(pattern, x, W_V, W_O):
+    return pattern.T @ (x @ W_V) @ W_O
+
+
+def _equals_einsum(trial: Trial) -> None:
+    """Oracle: one sum over everything, in double precision."""
+    x = torch.randn(5, 7, generator=generator(0))
+    W_V, W_O = torch.randn(7, 3, generator=generator(1)), torch.randn(3, 7, generator=generator(2))
+    pattern = torch.randn(5, 5, generator=generator(3)).softmax(-1)
+    tensors = [tensor.double() for tensor in (pattern, x, W_V, W_O)]
+    expected = einsum(*tensors, "query key, key m, m h, h d_model -> query d_model").float()
+    trial.matches((pattern, x, W_V, W_O), expected, "query d_model", tolerance=1e-4)
+
+
+def _equals_the_model(trial: Trial) -> None:
+    """On a model: the heads' outputs sum to what the layer added."""
+    model = small_model()
+    _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5]]))
+    patterns, x = cache["blocks.1.attn.hook_pattern"][0], cache["blocks.1.hook_resid_pre"][0]
+    total = sum(trial.call(patterns[head], x, model.W_V[1, head], model.W_O[1, head]) for head in range(3))
+    if not torch.allclose(total, cache["blocks.1.hook_attn_out"][0], atol=1e-4):
+        raise Wrong("not the layer's output", "the heads' outputs do not sum to what the layer stored.")
+
+
+EXERCISE = Exercise(
+    id="2.4",
+    title="what a head stores, from its circuits",
+    minutes=4,
+    difficulty=1,
+    hints=(
+        "Left of x stands what mixes positions, right of it what maps directions.",
+        "pattern @ x @ W_V @ W_O",
+    ),
+    reference=head_output,
+    tests=(_equals_einsum, _equals_the_model),
+    mistakes=(
+        Mistake(
+            "pattern transposed", "the rows of the pattern are the queries: pattern @ x.", _pattern_transposed
+        ),
+        Mistake(
+            "OV transposed",
+            "W_V reads the stream and W_O writes it: x W_V W_O, not the transposes.",
+            lambda pattern, x, W_V, W_O: pattern @ x @ W_O.T @ W_V.T,
+        ),
+        Mistake(
+            "attention left out",
+            "every position stores its own value; the pattern is missing.",
+            lambda pattern, x, W_V, W_O: x @ W_V @ W_O,
+        ),
+        Mistake(
+            "stream added",
+            "the stream itself is added; the head's own store is asked for.",
+            lambda pattern, x, W_V, W_O: x + head_output(pattern, x, W_V, W_O),
+        ),
+        Mistake(
+            "attention twice",
+            "the pattern is applied twice.",
+            lambda pattern, x, W_V, W_O: pattern @ head_output(pattern, x, W_V, W_O),
+        ),
+        Mistake(
+            "W_O left out",
+            "these are the mixed values; W_O carries them into the stream.",
+            lambda pattern, x, W_V, W_O: pattern @ x @ W_V,
+        ),
+    ),
+)

@@ -1,0 +1,96 @@
+"""Exercise 2.9: a previous-token head from its weights alone."""
+
+import torch
+
+from helpers.circuits import previous_position_weight
+from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.inputs import generator
+
+
+def _without_scale(W_pos, W_Q, W_K):
+    scores = W_pos @ W_Q @ (W_pos @ W_K).T
+    future = torch.ones_like(scores, dtype=torch.bool).triu(1)
+    return scores.masked_fill(future, -torch.inf).softmax(dim=-1).diagonal(-1).mean()
+
+
+def _variant(W_pos, W_Q, W_K, mask=1, dim=-1, offset=-1):
+    """The measure with another mask, softmax or diagonal."""
+    scores = W_pos @ W_Q @ (W_pos @ W_K).T / W_Q.shape[-1] ** 0.5
+    future = torch.ones_like(scores, dtype=torch.bool).triu(mask)
+    return scores.masked_fill(future, -torch.inf).softmax(dim=dim).diagonal(offset).nan_to_num().mean()
+
+
+def _equals_a_loop(trial: Trial) -> None:
+    """Oracle: a loop over positions."""
+    for seed, (pos, d_model, d_head) in enumerate([(6, 5, 3), (9, 7, 4)]):
+        W_pos = torch.randn(pos, d_model, generator=generator(seed))
+        W_Q, W_K = torch.randn(2, d_model, d_head, generator=generator(seed + 5)).unbind()
+        expected = 0.0
+        for i in range(1, pos):
+            row = torch.stack([(W_pos[i] @ W_Q) @ (W_pos[j] @ W_K) / d_head**0.5 for j in range(i + 1)])
+            expected += row.softmax(0)[i - 1] / (pos - 1)
+        trial.matches((W_pos, W_Q, W_K), expected, "")
+
+
+EXERCISE = Exercise(
+    id="2.9",
+    title="a previous-token head from its weights",
+    minutes=6,
+    difficulty=2,
+    hints=(
+        "Give the head nothing but positions: scores = W_pos W_Q (W_pos W_K)ᵀ / √d_head.",
+        "Mask, softmax over the keys, then the diagonal one below.",
+    ),
+    reference=previous_position_weight,
+    tests=(_equals_a_loop,),
+    mistakes=(
+        Mistake("scale missing", "the scores are not divided by √d_head.", _without_scale),
+        Mistake(
+            "mask missing",
+            "later positions get weight: mask them before the softmax.",
+            lambda *w: _variant(*w, mask=99),
+        ),
+        Mistake(
+            "current position", "this is the main diagonal: go one below.", lambda *w: _variant(*w, offset=0)
+        ),
+        Mistake("off by one", "this diagonal lies two below.", lambda *w: _variant(*w, offset=-2)),
+        Mistake(
+            "next position",
+            "this diagonal lies above: go one below.",
+            lambda *w: _variant(*w, mask=99, offset=1),
+        ),
+        Mistake(
+            "next position",
+            "this diagonal lies above, where the mask left only 0s: go one below.",
+            lambda *w: _variant(*w, offset=1),
+        ),
+        Mistake(
+            "mask hides the position itself",
+            "the mask hides the query's own position, too: triu(1).",
+            lambda *w: _variant(*w, mask=0),
+        ),
+        Mistake(
+            "divided by all positions",
+            "position 0 has nobody before it: take the mean over the others.",
+            lambda W_pos, *w: _variant(W_pos, *w) * (len(W_pos) - 1) / len(W_pos),
+        ),
+        Mistake(
+            "scale is √d_model",
+            "the scores are divided by √d_model; queries and keys have d_head numbers.",
+            lambda W_pos, W_Q, W_K: _variant(W_pos, W_Q * (W_Q.shape[1] / W_Q.shape[0]) ** 0.5, W_K),
+        ),
+        Mistake(
+            "softmax over the query axis",
+            "each query's weights sum to 1: dim=-1.",
+            lambda *w: _variant(*w, dim=0),
+        ),
+        Mistake(
+            "transposed W_QK", "W_Q and W_K are swapped.", lambda W_pos, W_Q, W_K: _variant(W_pos, W_K, W_Q)
+        ),
+        Mistake(
+            "positions skipped",
+            "the head's weights are compared with each other; give them the positions to read.",
+            lambda W_pos, W_Q, W_K: (W_Q @ W_K.T / W_Q.shape[-1] ** 0.5).softmax(-1).diagonal(-1).mean(),
+        ),
+    ),
+)

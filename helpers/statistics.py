@@ -1,0 +1,30 @@
+"""Statistics of measured values: rank correlation and bootstrap intervals."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def rank_correlation(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> Float[Tensor, ""]:
+    """Spearman's rank correlation: the correlation of the ranks, from -1 to 1 (no ties).
+
+    >>> rank_correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 10.0, 100.0]))
+    tensor(1.)
+    """
+    ranks = torch.stack([values.argsort().argsort().float() for values in (x, y)])
+    return torch.corrcoef(ranks)[0, 1]
+
+
+def bootstrap(
+    values: Float[Tensor, " prompt"], samples: int = 2000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean: the middle ``level`` of the means of prompts drawn with replacement.
+
+    >>> bootstrap(torch.ones(5))
+    (1.0, 1.0)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(values), (samples, len(values)), generator=generator)
+    means = values.cpu()[drawn].mean(dim=1)
+    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
+    return low, high

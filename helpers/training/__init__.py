@@ -1,1 +1,0 @@
-"""How every model in ``data/`` was made: ``python -m helpers.training NAME --corpus DIR``."""
