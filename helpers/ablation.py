@@ -1,60 +1,128 @@
-"""Ablations: heads are taken away in several ways, and a circuit is what still works when everything else is.
+"""Ablations: replace the output of heads, and measure what the model does without them.
 
-"mean" and "resample" are over prompts that resemble the text but lack what is asked for; "zero" may be something the model
-has never met. The library of lessons 4 and 5 (Wang et al. 2022, sections 3 and 4).
+"zero" may be an activation that the model never produces. "mean" and "resample" take the
+replacement from reference prompts, which should resemble the text but lack the information that is
+tested.
+
+Wang et al. 2022, "Interpretability in the Wild", sections 2.2 (mean ablation, knock-outs) and 4
+(faithfulness).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import torch
-from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Head, Port, check_heads
-from helpers.forward import Forward, Metric
+from helpers.components import PORTS, Port, check_heads
+from helpers.forward import Forward, Metric, Tokens, weighted_values
 from helpers.hooks import cut_path_hooks
 
+AblationKind = Literal["zero", "mean", "resample", "by template"]
 
-def ablate_z(
-    z: Float[Tensor, "batch pos head d_head"],
-    head: int,
-    kind: str,
-    other: Float[Tensor, "batch pos head d_head"],
-) -> Float[Tensor, "batch pos head d_head"]:
-    """A copy of z in which one head is ablated: "zero", "mean" over the batch at each position, or "resample".
 
-    ``other`` is z of other sequences: "resample" puts the head's z from there, "mean" and "zero" leave it unused.
+def ablate(
+    model: TransformerBridge,
+    tokens: Tokens,
+    heads: Sequence[tuple[int, int]],
+    metric: Metric,
+    kind: AblationKind | str = "mean",
+    reference_tokens: Tokens | None = None,
+    groups: Int[Tensor, " prompt"] | None = None,
+) -> Float[Tensor, " prompt"]:
+    """Metric with some heads ablated at all positions.
+
+    ``kind``: "zero"; "mean" over the reference prompts; "by template", the mean over the reference
+    prompts of the same group; "resample", the same row of the reference prompts.
+    ``reference_tokens`` are ``tokens`` unless given; "resample" needs them.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> ablate(model, model.to_tokens("the cat sat"), [(0, 3)], lambda logits: logits[:, 17]).shape
+    torch.Size([1])
     """
-    if kind not in ("zero", "mean", "resample"):
-        raise ValueError(f'expected a kind "zero", "mean" or "resample", got {kind!r}')
-    new = z.clone()
-    if kind == "zero":
-        new[:, :, head] = 0
-    elif kind == "mean":
-        new[:, :, head] = z[:, :, head].mean(dim=0)
+    check_heads(model, heads)
+    if kind not in get_args(AblationKind):
+        raise ValueError(f"expected a kind among {', '.join(get_args(AblationKind))}, got {kind!r}.")
+    if kind == "resample" and reference_tokens is None:
+        raise ValueError('expected reference_tokens to resample from for kind "resample", got none.')
+    if kind == "by template" and groups is None:
+        raise ValueError('expected groups, the template of each prompt, for kind "by template", got none.')
+    reference_tokens = tokens if reference_tokens is None else reference_tokens
+    if kind in ("mean", "by template"):
+        replacement = head_means(model, reference_tokens, groups if kind == "by template" else None)
     else:
-        new[:, :, head] = other[:, :, head]
-    return new
+        z = Forward(model).run(reference_tokens).z
+        replacement = [0 * layer_z for layer_z in z] if kind == "zero" else z
+    keep = torch.ones(model.cfg.n_layers, model.cfg.n_heads, *tokens.shape, dtype=torch.bool)
+    for layer, head in heads:
+        keep[layer, head] = False
+    return keep_only(model, tokens, keep, replacement, metric)
 
 
-def keys_without_path(
-    keys: Float[Tensor, "batch pos head d_head"],
-    store: Float[Tensor, "batch pos d_model"],
-    W_K: Float[Tensor, "head d_model d_head"],
-    reader: int,
-) -> Float[Tensor, "batch pos head d_head"]:
-    """A copy of a layer's keys in which head ``reader`` has not read ``store``: its keys less  store W_K ."""
-    new = keys.clone()
-    new[:, :, reader] -= store @ W_K[reader]
-    return new
+@torch.no_grad()
+def keep_only(
+    model: TransformerBridge,
+    tokens: Tokens,
+    keep: Bool[Tensor, "..."],
+    replacement: Sequence[Float[Tensor, "prompt pos head d_head"]],
+    metric: Metric,
+) -> Float[Tensor, " prompt"]:
+    """Metric with the z of every head replaced where ``keep`` is False; MLPs stay as they are.
+
+    ``keep`` is ``[layer head prompt pos]``; ``replacement`` holds the z of each layer, e.g. the
+    ``head_means``.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> tokens = model.to_tokens("the cat sat")
+    >>> keep, means = torch.ones(1, 6, *tokens.shape, dtype=torch.bool), head_means(model, tokens)
+    >>> logit = keep_only(model, tokens, keep, means, lambda logits: logits[:, 17])
+    >>> torch.allclose(logit, model(tokens)[:, -1, 17], atol=1e-4)
+    True
+    """
+    shape = (model.cfg.n_layers, model.cfg.n_heads, *tokens.shape)
+    if keep.shape != shape:
+        raise ValueError(f"expected keep [layer head prompt pos] = {list(shape)}, got {list(keep.shape)}.")
+    forward = Forward(model)
+    base = forward.run(tokens)
+    x = base.resid_pre[0]
+    for layer in range(model.cfg.n_layers):
+        normalized = forward.ln1[layer](x)
+        q, k, v = (forward.project(normalized, layer, port) for port in PORTS)
+        z = weighted_values(forward.pattern(q, k), v)
+        keep_z = keep[layer].permute(1, 2, 0)[..., None]  # [prompt pos head 1]
+        x = x + forward.attn_out(torch.where(keep_z, z, replacement[layer]), layer)
+        x = forward.advance(x, (layer, "resid_mid"), base)
+    return forward.finish(x, forward.end, base, metric)[0]
+
+
+@torch.no_grad()
+def head_means(
+    model: TransformerBridge, tokens: Tokens, groups: Int[Tensor, " prompt"] | None = None
+) -> list[Float[Tensor, "prompt pos head d_head"]]:
+    """Mean z of each layer over the prompts ``[prompt pos]`` of a group; without groups, over all.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> [z.shape for z in head_means(model, model.to_tokens(["a cat", "a dog"]))]
+    [torch.Size([2, 3, 6, 64])]
+    """
+    groups = torch.zeros(len(tokens), dtype=torch.long) if groups is None else groups
+    return [group_means(z, groups) for z in Forward(model).run(tokens).z]
 
 
 def group_means(
     z: Float[Tensor, "prompt pos head d_head"], groups: Int[Tensor, " prompt"]
 ) -> Float[Tensor, "prompt pos head d_head"]:
-    """Z of each prompt replaced by the mean over the prompts of its group."""
+    """Mean of z over the prompts of each prompt's group.
+
+    >>> z = torch.tensor([1.0, 3.0, 7.0])[:, None, None, None]
+    >>> group_means(z, torch.tensor([0, 0, 1])).flatten()
+    tensor([2., 2., 7.])
+    """
     means = torch.empty_like(z)
     for group in groups.unique():
         same = groups == group
@@ -62,120 +130,124 @@ def group_means(
     return means
 
 
-@torch.no_grad()
-def head_means(
-    model: TransformerBridge, tokens: Int[Tensor, "prompt pos"], groups: Int[Tensor, " prompt"] | None = None
-) -> list[Float[Tensor, "prompt pos head d_head"]]:
-    """Mean z of every layer over the prompts of a prompt's group (its template); over all prompts without groups."""
-    groups = torch.zeros(len(tokens), dtype=torch.long) if groups is None else groups
-    return [group_means(z, groups) for z in Forward(model).run(tokens).z]
-
-
-@torch.no_grad()
-def keep_only(
+def faithfulness(
     model: TransformerBridge,
-    tokens: Int[Tensor, "prompt pos"],
+    tokens: Tokens,
     keep: Bool[Tensor, "layer head prompt pos"],
-    otherwise: list[Float[Tensor, "prompt pos head d_head"]],
+    replacement: Sequence[Float[Tensor, "prompt pos head d_head"]],
     metric: Metric,
-) -> Float[Tensor, " prompt"]:
-    """The metric when every head is replaced by ``otherwise`` but where ``keep`` says so. MLPs go on as they are."""
-    cfg = model.cfg
-    shape = (cfg.n_layers, cfg.n_heads, *tokens.shape)
-    if keep.shape != shape:
-        raise ValueError(f"expected keep [layer head prompt pos] = {list(shape)}, got {list(keep.shape)}")
-    forward = Forward(model)
-    base = forward.run(tokens)
-    x = base.pre[0]
-    for layer in range(cfg.n_layers):
-        read = forward.ln1[layer](x)
-        q, k, v = (forward.project(read, layer, part, slice(0, tokens.shape[1])) for part in PORTS)
-        z = einsum(
-            forward.pattern(q, k),
-            v,
-            "prompt head query key, prompt key head d_head -> prompt query head d_head",
-        )
-        kept = keep[layer].permute(1, 2, 0)[..., None]  # [prompt pos head 1]
-        x = x + forward.store(torch.where(kept, z, otherwise[layer]), layer)
-        x = forward.advance(x, (layer, "mid"), base, 0)
-    return forward.finish(x, forward.steps[-1], base, 0, metric)[0]
+) -> Float[Tensor, ""]:
+    """Fraction of the metric that a circuit recovers: 0 with every head replaced, 1 with none.
 
-
-def ablate(
-    model: TransformerBridge,
-    tokens: Int[Tensor, "prompt pos"],
-    heads: Sequence[Head],
-    metric: Metric,
-    kind: str = "mean",
-    other: Int[Tensor, "prompt pos"] | None = None,
-    groups: Int[Tensor, " prompt"] | None = None,
-) -> Float[Tensor, " prompt"]:
-    """The metric with some heads ablated everywhere: "zero", "mean" or "by template" of ``other``, or "resample" from it.
-
-    ``other`` is ``tokens`` itself unless given, which "resample" needs; "by template" takes the mean over the prompts of a prompt's group.
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> tokens = model.to_tokens(["a cat", "a dog"])
+    >>> keep, zero_z = torch.ones(1, 6, 2, 3, dtype=torch.bool), [torch.zeros(2, 3, 6, 64)]
+    >>> faithfulness(model, tokens, keep, zero_z, lambda logits: logits[:, 17])
+    tensor(1.)
     """
-    check_heads(model, heads)
-    if kind == "resample" and other is None:
-        raise ValueError('expected other, the prompts to resample from, for kind "resample", got none.')
-    other = tokens if other is None else other
-    if kind == "by template" and groups is None:
-        raise ValueError('expected groups, the template of each prompt, for kind "by template", got none.')
-    if kind in ("zero", "resample"):
-        run = Forward(model).run(other)
-        otherwise = [z * 0 if kind == "zero" else z for z in run.z]
-    elif kind in ("mean", "by template"):
-        otherwise = head_means(model, other, groups if kind == "by template" else None)
-    else:
-        raise ValueError(f'expected a kind "zero", "mean", "resample" or "by template", got {kind!r}')
-    keep = torch.ones(model.cfg.n_layers, model.cfg.n_heads, *tokens.shape, dtype=torch.bool)
-    for layer, head in heads:
-        keep[layer, head] = False
-    return keep_only(model, tokens, keep, otherwise, metric)
-
-
-def circuit_mask(
-    heads: list[tuple[int, int]], positions: Int[Tensor, "head prompt"], shape: tuple[int, int, int, int]
-) -> Bool[Tensor, "layer head prompt pos"]:
-    """Where a circuit's heads are kept: each at one position a prompt. ``shape`` is (layers, heads, prompts, positions)."""
-    keep = torch.zeros(shape, dtype=torch.bool)
-    for (layer, head), where in zip(heads, positions):
-        keep[layer, head, torch.arange(len(where)), where] = True
-    return keep
+    masks = (keep, torch.zeros_like(keep), torch.ones_like(keep))
+    return fraction_recovered(*(keep_only(model, tokens, mask, replacement, metric) for mask in masks))
 
 
 def fraction_recovered(
-    circuit: Float[Tensor, " prompt"], nothing: Float[Tensor, " prompt"], whole: Float[Tensor, " prompt"]
+    circuit: Float[Tensor, " prompt"], nothing: Float[Tensor, " prompt"], full: Float[Tensor, " prompt"]
 ) -> Float[Tensor, ""]:
-    """Share of what the whole model does beyond nothing that a circuit does:  (circuit - nothing) / (whole - nothing) , of means."""
-    return (circuit.mean() - nothing.mean()) / (whole.mean() - nothing.mean())
+    """Fraction of the full model's effect that a circuit has.
+
+    (circuit - nothing) / (full - nothing) , each the mean over prompts; "nothing" has all heads
+    replaced.
+
+    >>> fraction_recovered(*torch.tensor([[3.0, 3.0], [1.0, 1.0], [4.0, 6.0]]))
+    tensor(0.5000)
+    """
+    return (circuit.mean() - nothing.mean()) / (full.mean() - nothing.mean())
 
 
-def faithfulness(
-    model: TransformerBridge,
-    tokens: Int[Tensor, "prompt pos"],
-    keep: Bool[Tensor, "layer head prompt pos"],
-    otherwise: list[Float[Tensor, "prompt pos head d_head"]],
-    metric: Metric,
-) -> Float[Tensor, ""]:
-    """``fraction_recovered`` of a circuit, "nothing" being the model with every head replaced by ``otherwise``."""
-    masks = (keep, torch.zeros_like(keep), torch.ones_like(keep))
-    return fraction_recovered(*(keep_only(model, tokens, mask, otherwise, metric) for mask in masks))
+def circuit_mask(
+    heads: Sequence[tuple[int, int]],
+    positions: Int[Tensor, "listed_head prompt"],
+    shape: tuple[int, int, int, int],
+) -> Bool[Tensor, "layer head prompt pos"]:
+    """Mask that keeps each head of a circuit at one position per prompt.
+
+    ``shape`` is (layers, heads, prompts, positions). A head may be listed twice.
+
+    >>> circuit_mask([(0, 1)], torch.tensor([[2, 0]]), (1, 2, 2, 3))[0, 1]
+    tensor([[False, False,  True],
+            [ True, False, False]])
+    """
+    keep = torch.zeros(shape, dtype=torch.bool)
+    for (layer, head), head_positions in zip(heads, positions):
+        keep[layer, head, torch.arange(len(head_positions)), head_positions] = True
+    return keep
 
 
 def score_with_path_cut(
     model: TransformerBridge,
-    tokens: Tensor,
+    tokens: Int[Tensor, "batch pos"],
     sender: tuple[int, int],
     receiver: tuple[int, int],
-    port: Port,
+    port: Port | str,
     score: Callable[[Float[Tensor, "batch query key"]], Float[Tensor, ""]],
 ) -> float:
-    """``score(pattern of the receiver)`` when one of its ports no longer reads the sender's output.
+    """``score(pattern of the receiver)`` when one of its ports does not read the sender's output.
 
-    Cutting the path into "v" leaves the pattern as it is.
+    Cutting the path into "v" leaves the pattern unchanged.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-2l")
+    >>> tokens = model.to_tokens("the cat sat")
+    >>> 0 < score_with_path_cut(model, tokens, (0, 1), (1, 2), "k", torch.max) <= 1
+    True
     """
     layer, head = receiver
     name = f"blocks.{layer}.attn.hook_pattern"
     with model.hooks(fwd_hooks=cut_path_hooks(model, sender, receiver, port)):
         _, cache = model.run_with_cache(tokens, names_filter=name)
     return score(cache[name][:, head]).item()
+
+
+def ablate_z(
+    z: Float[Tensor, "batch pos head d_head"],
+    head: int,
+    kind: str,
+    resampled_z: Float[Tensor, "batch pos head d_head"],
+) -> Float[Tensor, "batch pos head d_head"]:
+    """Copy of z with one head ablated: "zero", "mean" over the batch at each position, "resample".
+
+    ``resampled_z`` is z on other sequences; only "resample" uses it.
+
+    >>> z = torch.tensor([1.0, 3.0])[:, None, None, None]  # two sequences
+    >>> ablate_z(z, 0, "mean", z).flatten()
+    tensor([2., 2.])
+    """
+    if kind not in ("zero", "mean", "resample"):
+        raise ValueError(f'expected a kind "zero", "mean" or "resample", got {kind!r}.')
+    ablated = z.clone()
+    if kind == "zero":
+        ablated[:, :, head] = 0
+    elif kind == "mean":
+        ablated[:, :, head] = z[:, :, head].mean(dim=0)
+    else:
+        ablated[:, :, head] = resampled_z[:, :, head]
+    return ablated
+
+
+def keys_without_path(
+    keys: Float[Tensor, "batch pos head d_head"],
+    sender_output: Float[Tensor, "batch pos d_model"],
+    W_K: Float[Tensor, "head d_model d_head"],
+    receiver: int,
+) -> Float[Tensor, "batch pos head d_head"]:
+    """Copy of a layer's keys in which head ``receiver`` does not read ``sender_output``.
+
+    keys − sender_output W_K  for this head. The same formula holds for queries and values.
+
+    >>> keys, sender_output, W_K = torch.ones(1, 1, 2, 1), torch.ones(1, 1, 3), torch.ones(2, 3, 1)
+    >>> keys_without_path(keys, sender_output, W_K, 0).flatten()
+    tensor([-2.,  1.])
+    """
+    cut_keys = keys.clone()
+    cut_keys[:, :, receiver] -= sender_output @ W_K[receiver]
+    return cut_keys

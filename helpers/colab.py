@@ -1,4 +1,4 @@
-"""What Google Colab lacks: the packages of requirements.txt that a lesson imports, installed without touching the rest."""
+"""Installation on Google Colab: the packages that a lesson needs and Colab lacks, nothing else."""
 
 import importlib.metadata
 import re
@@ -11,45 +11,43 @@ NEEDED = ("transformer_lens", "circuitsvis", "plotly", "ipywidgets", "einops", "
 UNTOUCHED = ("torch", "numpy", "transformers", "ipywidgets", "plotly")
 
 
+def install_missing() -> None:
+    """Install missing packages on Colab and keep those it ships; elsewhere raise ``ImportError``.
+
+    The error names the packages and the command that installs them.
+
+    >>> install_missing()  # does nothing where all packages are installed
+    """
+    packages = _missing()
+    if packages and "google.colab" not in sys.modules:
+        raise ImportError(
+            f"packages are missing: {', '.join(packages)}. "
+            "Install them with `pip install -r requirements.txt`."
+        )
+    if packages:
+        versions = [f"{name}=={_version(name)}" for name in UNTOUCHED if _version(name)]
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
+            constraints.write("\n".join(versions))
+            constraints.flush()
+            pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+            subprocess.run([*pip, "--constraint", constraints.name, *packages], check=True)
+
+
 def _missing() -> list[str]:
-    """The lines of requirements.txt for packages that a lesson needs and that are not installed."""
-    lines = (Path(__file__).parents[1] / "requirements.txt").read_text().splitlines()
-    requirements = [line.split("#")[0].strip() for line in lines]
-    return [
-        line
-        for line in requirements
-        if line and re.split(r"[<>=!~ ]", line)[0] in NEEDED and not _version(line)
-    ]
+    """Lines of requirements.txt for packages that a lesson needs and that are not installed."""
+    file = Path(__file__).parents[1] / "requirements.txt"
+    lines = [line.split("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if _package(line) in NEEDED and not _version(line)]
 
 
 def _version(requirement: str) -> str | None:
-    """The installed version of a requirement's package, if any."""
+    """Return the installed version of a requirement's package, or None."""
     try:
-        return importlib.metadata.version(re.split(r"[<>=!~ ]", requirement)[0])
+        return importlib.metadata.version(_package(requirement))
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def install_missing() -> None:
-    """On Colab, install what is missing and keep what Colab ships at its version; elsewhere, say how to install."""
-    packages = _missing()
-    if packages and "google.colab" not in sys.modules:
-        raise ImportError(
-            f"missing: {', '.join(packages)}. Install them with: pip install -r requirements.txt"
-        )
-    if packages:
-        kept = [f"{name}=={_version(name)}" for name in UNTOUCHED if _version(name)]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-            constraints.write("\n".join(kept))
-            constraints.flush()
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--constraint",
-                constraints.name,
-                *packages,
-            ]
-            subprocess.run(command, check=True)
+def _package(requirement: str) -> str:
+    """Name of a requirement's package."""
+    return re.split(r"[<>=!~ ]", requirement)[0]

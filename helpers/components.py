@@ -1,4 +1,8 @@
-"""One name for each part of a transformer: heads, the components that write to the residual stream, ports, hooks."""
+"""Names for the parts of a transformer: heads, components of the residual stream, ports, hooks.
+
+The notation is that of the papers: head 9.10 is head 10 of layer 9 (Wang et al. 2022). The parts
+that write to the residual stream, and the ports Q, K and V, are those of Elhage et al. 2021.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -11,7 +15,7 @@ Hook = tuple[str, Callable[..., Any]]  # (name, function), as in ``model.hooks(f
 
 
 class Head(NamedTuple):
-    """One attention head, printed as the papers write it.
+    """One attention head, printed as in the papers.
 
     >>> print(Head(layer=9, head=10))
     9.10
@@ -25,7 +29,7 @@ class Head(NamedTuple):
 
 
 class Component(NamedTuple):
-    """Something that writes to the residual stream: the embeddings, a head, an MLP, the bias of an attention layer.
+    """Part that writes to the residual stream: embedding, head, MLP, or attention bias.
 
     >>> print(Component("embedding"), Component("head", 0, 7), Component("mlp", 0), sep=", ")
     embedding, 0.7, mlp 0
@@ -42,16 +46,40 @@ class Component(NamedTuple):
 
 
 def check_port(port: str) -> None:
-    """Raise ``ValueError`` unless ``port`` is "q", "k" or "v"."""
+    """Raise ``ValueError`` unless ``port`` is "q", "k" or "v".
+
+    >>> check_port("z")
+    Traceback (most recent call last):
+    ValueError: expected a port "q", "k" or "v", got 'z'.
+    """
     if port not in PORTS:
         raise ValueError(f'expected a port "q", "k" or "v", got {port!r}.')
 
 
 def check_heads(model: TransformerBridge, heads: Sequence[tuple[int, int]]) -> None:
-    """Raise ``ValueError`` if the model lacks one of the heads."""
+    """Raise ``ValueError`` if the model lacks one of the heads.
+
+    >>> from helpers.models import load_model
+    >>> check_heads(load_model("attn-only-1l"), [(0, 3), (2, 0)])
+    Traceback (most recent call last):
+    ValueError: expected heads of a model with 1 layers of 6 heads, counted from 0, got 2.0.
+    """
     for layer, head in heads:
         if not (0 <= layer < model.cfg.n_layers and 0 <= head < model.cfg.n_heads):
             raise ValueError(
-                f"there is no head {layer}.{head}: this model has {model.cfg.n_layers} layers of "
-                f"{model.cfg.n_heads} heads, counted from 0."
+                f"expected heads of a model with {model.cfg.n_layers} layers of {model.cfg.n_heads} heads, "
+                f"counted from 0, got {Head(layer, head)}."
             )
+
+
+def check_path(sender: tuple[int, int], receiver: tuple[int, int]) -> None:
+    """Raise ``ValueError`` unless the receiver is in a later layer than the sender.
+
+    >>> check_path((1, 0), (1, 1))
+    Traceback (most recent call last):
+    ValueError: expected a receiver in a later layer than the sender, got 1.0 → 1.1.
+    """
+    if sender[0] >= receiver[0]:
+        raise ValueError(
+            f"expected a receiver in a later layer than the sender, got {Head(*sender)} → {Head(*receiver)}."
+        )

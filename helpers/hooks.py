@@ -1,7 +1,8 @@
-"""Every way to replace an activation while a model runs: lists of hooks for ``model.hooks(fwd_hooks=[...])``.
+"""Every way to replace an activation while a model runs.
 
-A hook returns a changed copy of the activation. The original stays as the model computed it, so a cache that
-another hook filled is not changed behind its back.
+Each function returns hooks for ``model.hooks(fwd_hooks=[...])``. A hook returns a changed copy of
+the activation. The original tensor stays as the model computed it, so a cache that holds this
+tensor keeps the model's own values.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import Hook, Port, check_port
+from helpers.components import Hook, Port, check_path, check_port
 
-PATCHABLE = {
+HOOK_POINTS = {
     "resid": "hook_resid_pre",
     "q": "attn.hook_q",
     "k": "attn.hook_k",
@@ -22,21 +23,15 @@ PATCHABLE = {
 }
 
 
-def replace_hook(name: str, values: Tensor, index: tuple) -> Hook:
-    """A hook that puts ``values[index]`` in place of ``activation[index]``."""
-
-    def replace(activation, hook):
-        activation = activation.clone()
-        activation[index] = values[index]
-        return activation
-
-    return name, replace
-
-
 def replace_z_hooks(
     heads: Sequence[tuple[int, int]], z_by_layer: Sequence[Float[Tensor, "#prompt #pos head d_head"]]
 ) -> list[Hook]:
-    """Hooks that replace the z of some heads by that of ``z_by_layer``, in any run of the model."""
+    """Hooks that replace the z of some heads by that of ``z_by_layer``.
+
+    >>> z_by_layer = [torch.zeros(1, 1, 3, 4)] * 2  # broadcast over prompts and positions
+    >>> [name for name, function in replace_z_hooks([(0, 1), (1, 0)], z_by_layer)]
+    ['blocks.0.attn.hook_z', 'blocks.1.attn.hook_z']
+    """
     return [
         replace_hook(f"blocks.{layer}.attn.hook_z", z_by_layer[layer], (slice(None), slice(None), head))
         for layer, head in heads
@@ -49,16 +44,22 @@ def patch_hooks(
 ) -> list[Hook]:
     """Hooks that patch one activation from the run on ``source``, a text of the same length.
 
-    ``part``: "resid", the residual stream before ``layer`` at position ``index``; or "q", "k", "v" or "out" (z) of
-    head ``index``, at all positions.
+    ``part``: "resid" is the residual stream before ``layer`` at position ``index``; "q", "k", "v"
+    and "out" (z) belong to head ``index``, at all positions.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> [(name, _)] = patch_hooks(model, model.to_tokens("the cat sat"), layer=0, part="q", index=3)
+    >>> name
+    'blocks.0.attn.hook_q'
     """
-    if part not in PATCHABLE:
-        raise ValueError(f"expected a part among {', '.join(PATCHABLE)}, got {part!r}.")
-    name = f"blocks.{layer}.{PATCHABLE[part]}"
+    if part not in HOOK_POINTS:
+        raise ValueError(f"expected a part among {', '.join(HOOK_POINTS)}, got {part!r}.")
+    name = f"blocks.{layer}.{HOOK_POINTS[part]}"
     _, cache = model.run_with_cache(source, names_filter=name)
     values = cache[name]
-    place = (slice(None), index) if part == "resid" else (slice(None), slice(None), index)
-    _, replace = replace_hook(name, values, place)
+    patched_index = (slice(None), index) if part == "resid" else (slice(None), slice(None), index)
+    _, replace = replace_hook(name, values, patched_index)
 
     def patch(activation, hook):
         if activation.shape != values.shape:
@@ -70,30 +71,48 @@ def patch_hooks(
     return [(name, patch)]
 
 
+def replace_hook(name: str, values: Tensor, index: tuple) -> Hook:
+    """Hook that puts ``values[index]`` in place of ``activation[index]``.
+
+    >>> _, replace = replace_hook("blocks.0.attn.hook_z", torch.zeros(1, 2), (slice(None), 1))
+    >>> replace(torch.ones(1, 2), hook=None)
+    tensor([[1., 0.]])
+    """
+
+    def replace(activation, hook):
+        activation = activation.clone()
+        activation[index] = values[index]
+        return activation
+
+    return name, replace
+
+
 def cut_path_hooks(
-    model: TransformerBridge, sender: tuple[int, int], receiver: tuple[int, int], port: Port
+    model: TransformerBridge, sender: tuple[int, int], receiver: tuple[int, int], port: Port | str
 ) -> list[Hook]:
     """Hooks under which one port of the receiver no longer reads what the sender wrote.
 
-    The sender's output, carried through ``W_Q``, ``W_K`` or ``W_V`` of the receiver, is subtracted from the
-    receiver's query, key or value. All other heads still read it. Exact where no LayerNorm stands between.
+    The sender's output, carried through ``W_Q``, ``W_K`` or ``W_V`` of the receiver, is subtracted
+    from the receiver's query, key or value. All other heads still read it. Exact where no LayerNorm
+    stands between them.
+
+    >>> from helpers.models import load_model
+    >>> hooks = cut_path_hooks(load_model("attn-only-2l"), (0, 1), (1, 2), "k")
+    >>> [name for name, function in hooks]
+    ['blocks.0.attn.hook_z', 'blocks.1.attn.hook_k']
     """
     check_port(port)
+    check_path(sender, receiver)
     (sender_layer, sender_head), (receiver_layer, receiver_head) = sender, receiver
-    if sender_layer >= receiver_layer:
-        raise ValueError(
-            f"{sender_layer}.{sender_head} writes nothing that {receiver_layer}.{receiver_head} reads: "
-            "the receiver must be in a later layer than the sender."
-        )
     W = {"q": model.W_Q, "k": model.W_K, "v": model.W_V}[port][receiver_layer, receiver_head]
-    written = {}
+    outputs = {}
 
     def record(z, hook):
-        written["output"] = z[:, :, sender_head] @ model.W_O[sender_layer, sender_head]
+        outputs[sender] = z[:, :, sender_head] @ model.W_O[sender_layer, sender_head]
 
     def subtract(activation, hook):  # [batch pos head d_head]
         activation = activation.clone()
-        activation[:, :, receiver_head] -= written["output"] @ W
+        activation[:, :, receiver_head] -= outputs[sender] @ W
         return activation
 
     return [

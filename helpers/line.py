@@ -1,4 +1,7 @@
-"""What the line view shows: who asks whom, what comes back, and what everybody thinks after each layer ("people in a line")."""
+"""Data of the line view ("people in a line"): attention, logit lens and OV outputs on one text.
+
+The logit lens is nostalgebraist's (2020, "interpreting GPT: the logit lens").
+"""
 
 from collections.abc import Sequence
 
@@ -7,40 +10,54 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import Hook
 from helpers.line_view import Line
 from helpers.sequences import check_one_text
 
 
 @torch.no_grad()
 def read_line(
-    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], title: str = "", hooks: Sequence[tuple] = ()
+    model: TransformerBridge, tokens: Int[Tensor, "..."], title: str = "", hooks: Sequence[Hook] = ()
 ) -> Line:
-    """Run one text, under ``hooks`` if there are any, and read attention, logit lens and what each head's OV circuit raises.
+    """Run one text ``[1, pos]``, under ``hooks`` if any, and return the data of its line view.
 
-    The logit lens after a layer is that layer's stream through the final LayerNorm and the unembedding; an answer is
-    stream W_V W_O W_U of the person who is asked, whose LayerNorm scale changes no order.
+    The logit lens after a layer is the stream there through the final LayerNorm and the
+    unembedding. The top outputs of a head at a position are the two tokens that  stream W_V W_O W_U
+    raises most and the token that it lowers most; a LayerNorm's scale would not change their order.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> line = read_line(model, model.to_tokens("the cat sat"))
+    >>> line.tokens, line.patterns.shape
+    (['<|bos|>', 'the', ' cat', ' sat'], torch.Size([1, 6, 4, 4]))
     """
     check_one_text(tokens)
     if model.cfg.n_layers == 0:
-        raise ValueError("this model has no layers: nobody in the line can ask. Load one that has some.")
+        raise ValueError(
+            'expected a model with attention layers, got one that has no layers: try "attn-only-1l".'
+        )
     with model.hooks(fwd_hooks=list(hooks)):
         _, cache = model.run_with_cache(tokens)
-    layers, words = range(model.cfg.n_layers), [model.tokenizer.decode(token) for token in tokens[0]]
+    layers = range(model.cfg.n_layers)
     before = [cache[f"blocks.{layer}.hook_resid_pre"][0] for layer in layers]
     streams = [*before, cache[f"blocks.{layers[-1]}.hook_resid_post"][0]]
-    thoughts = []
-    for stream in streams:
-        best = (model.ln_final(stream[None])[0] @ model.W_U + model.b_U).softmax(dim=-1).max(dim=-1)
-        thoughts.append(list(zip(map(model.tokenizer.decode, best.indices), best.values.tolist())))
-    answers = [
-        [_changed_most(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
+    outputs = [
+        [_top_outputs(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
         for stream, *weights in zip(before, model.W_V, model.W_O)
     ]
     patterns = torch.stack([cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in layers])
-    return Line(title, words, patterns, thoughts, answers)
+    words = [model.tokenizer.decode(token) for token in tokens[0]]
+    return Line(title, words, patterns, [_logit_lens(model, stream) for stream in streams], outputs)
 
 
-def _changed_most(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:
-    """For each position the two tokens that are raised most and the one that is lowered most."""
+def _top_outputs(model: TransformerBridge, logits: Float[Tensor, "pos d_vocab"]) -> list[list[str]]:
+    """For each position, the two tokens with the highest logits and the token with the lowest."""
     ids = torch.cat([logits.topk(2).indices, logits.argmin(dim=-1, keepdim=True)], dim=-1)
     return [[model.tokenizer.decode(token) for token in row] for row in ids]
+
+
+def _logit_lens(model: TransformerBridge, stream: Float[Tensor, "pos d_model"]) -> list[tuple[str, float]]:
+    """For each position, the token with the highest probability and this probability."""
+    logits = model.ln_final(stream[None])[0] @ model.W_U + model.b_U
+    best = logits.softmax(dim=-1).max(dim=-1)
+    return list(zip(map(model.tokenizer.decode, best.indices), best.values.tolist()))

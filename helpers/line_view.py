@@ -1,9 +1,11 @@
-"""The line view ("people in a line"): a drawing of one text in a model, as HTML that needs no network.
+"""The line view ("people in a line"): one text in a model, as HTML that needs no network.
 
-Choose a layer, a head and a query position: arcs show the attention of that query, boxes the logit lens after that layer.
+Choose a layer, a head and a query position: arcs show the attention of that query, boxes the logit
+lens after that layer. ``helpers.line.read_line`` makes the data, line_view.js draws them.
 """
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,79 +13,99 @@ from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.attention_view import drawable, fresh_id, safe_json
-from helpers.theme import GREY
+from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json
+from helpers.theme import BLUE, GREY, ORANGE
 
-SCRIPT = (Path(__file__).parent / "line_view.js").read_text(encoding="utf-8")
+SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One text in a model: everything that the line view draws."""
+    """One text in a model: everything that the line view draws.
+
+    - ``logit_lens[layer + 1][pos]``: the likeliest next token after a layer, and its probability;
+      ``logit_lens[0]`` belongs to the stream before the first layer.
+    - ``top_outputs[layer][head][pos]``: the two tokens whose logits the head raises most when it
+      attends to the position, and the token whose logit it lowers most.
+    """
 
     title: str
     tokens: list[str]
     patterns: Float[Tensor, "layer head query key"]
-    thoughts: list[
-        list[tuple[str, float]]
-    ]  # [layer + 1][pos]: likeliest next token so far, and its probability
-    answers: list[
-        list[list[list[str]]]
-    ]  # [layer][head][pos]: the tokens that a head raises most when it attends there
+    logit_lens: list[list[tuple[str, float]]]
+    top_outputs: list[list[list[list[str]]]]
 
 
-def line_view(*lines: Line, layer: int = -1, head: int = 0, asker: int | None = None) -> HTML:
-    """People in a line: choose a layer, a head and who asks; two lines show what differs. Arrow keys walk.
+def line_view(*lines: Line, layer: int = -1, head: int = 0, query_position: int | None = None) -> HTML:
+    """Draw one line, or two with their differences marked; controls and arrow keys choose the view.
 
-    Each person's box is what they think comes next after that layer. ``layer=-1`` is before the first one.
+    ``layer=-1`` is before the first layer. ``query_position`` is the last position by default.
+
+    >>> import torch
+    >>> lens, top = [[("b", 0.5)], [("a", 0.9)]], [[[["a", "b", "c"]]]]
+    >>> line_view(Line("a text", ["a"], torch.ones(1, 1, 1, 1), lens, top), layer=0)
+    <IPython.core.display.HTML object>
     """
+    _check_lines(lines)
+    n_layers, n_heads, length, _ = lines[0].patterns.shape
+    query = length - 1 if query_position is None else query_position
+    if not (-1 <= layer < n_layers and 0 <= head < n_heads and 0 <= query < length):
+        raise ValueError(
+            f"expected a layer from -1 to {n_layers - 1}, a head below {n_heads} and a query position "
+            f"below {length}, got {layer}, {head} and {query}."
+        )
+    drawn = [_line_data(line) for line in lines]
+    colours = dict(chosen=ORANGE, person=BLUE)
+    data = safe_json(dict(layer=layer, head=head, query=query, colours=colours, lines=drawn))
+    view_id = fresh_id(data)
+    script = SCRIPT.replace("(ROOT, DATA)", f"(document.getElementById('{view_id}'), {data})")
+    static = "".join(_table(line, layer, head, query) for line in lines)
+    return HTML(
+        f'<div id="{view_id}" class="{VERBATIM_CLASSES}" role="group" '
+        f'aria-label="line view: people in a line">{static}</div><script>{script}</script>'
+    )
+
+
+def _check_lines(lines: Sequence[Line]) -> None:
+    """Refuse no line, lines of different shapes, and lines that cannot be drawn."""
     if not lines:
         raise ValueError("expected one line or two, got none: make one with read_line(model, tokens).")
-    n_layers, n_heads, length, _ = lines[0].patterns.shape
-    asker = length - 1 if asker is None else asker
-    if not (-1 <= layer < n_layers and 0 <= head < n_heads and 0 <= asker < length):
+    shapes = [list(line.patterns.shape) for line in lines]
+    if any(shape != shapes[0] for shape in shapes):
         raise ValueError(
-            f"expected a layer from -1 to {n_layers - 1}, a head below {n_heads} and an asker below {length}, got {layer}, {head} and {asker}."
+            f"expected lines of one shape, got {shapes}: compare texts of equal length in one model."
         )
-    for one in lines:
-        drawable(one.patterns)
-        if one.patterns.shape != lines[0].patterns.shape:
-            raise ValueError(
-                f"expected lines of one shape, got {[list(other.patterns.shape) for other in lines]}: "
-                "compare texts of equal length in one model."
-            )
-    data = safe_json(dict(layer=layer, head=head, asker=asker, lines=[_line_data(one) for one in lines]))
-    id = fresh_id(data)
-    script = SCRIPT.replace("(ROOT, DATA)", f"(document.getElementById('{id}'), {data})")
-    static = "".join(_still(one, layer, head, asker) for one in lines)
-    return HTML(
-        f'<div id="{id}" class="tex2jax_ignore mathjax_ignore" role="group" aria-label="people in a line">{static}</div>'
-        f"<script>{script}</script>"
+    for line in lines:
+        check_drawable(line.patterns)
+
+
+def _line_data(line: Line) -> dict:
+    """A line as JSON's types; of each query the attention to itself and to earlier positions."""
+    patterns = [
+        [[row[: query + 1] for query, row in enumerate(head)] for head in layer]
+        for layer in rounded(line.patterns)
+    ]
+    lens = [[[token, round(probability, 3)] for token, probability in layer] for layer in line.logit_lens]
+    return dict(
+        title=line.title,
+        tokens=line.tokens,
+        patterns=patterns,
+        logit_lens=lens,
+        top_outputs=line.top_outputs,
     )
 
 
-def _line_data(one: Line) -> dict:
-    rows = [
-        [[[round(w, 3) for w in row[: i + 1]] for i, row in enumerate(head)] for head in layer]
-        for layer in one.patterns.tolist()
-    ]
-    thoughts = [[[token, round(p, 3)] for token, p in layer] for layer in one.thoughts]
-    return dict(title=one.title, tokens=one.tokens, patterns=rows, thoughts=thoughts, answers=one.answers)
-
-
-def _still(one: Line, layer: int, head: int, asker: int) -> str:
-    """The line as a table: who is asked how much, and what everybody thinks. What stands there without scripts."""
-    weights = one.patterns[layer, head, asker].tolist() if layer >= 0 else [0.0] * len(one.tokens)
-    rows = [
-        [html.escape(token) for token in one.tokens],
-        [f"{weight:.2f}" if weight >= 0.02 else "" for weight in weights],
-        [html.escape(thought) for thought, _ in one.thoughts[layer + 1]],
-    ]
-    names = ["", f"asked by {asker} in {layer}.{head}" if layer >= 0 else "", "thinks of"]
+def _table(line: Line, layer: int, head: int, query: int) -> str:
+    """The line as a static table, for pages that run no script."""
+    weights = line.patterns[layer, head, query].tolist() if layer >= 0 else [0.0] * len(line.tokens)
+    attention = f"attention of {layer}.{head}, query {query}" if layer >= 0 else ""
+    rows = {
+        "token": [html.escape(token) for token in line.tokens],
+        attention: [f"{weight:.2f}" if weight >= 0.02 else "" for weight in weights],
+        "logit lens": [html.escape(token) for token, _ in line.logit_lens[layer + 1]],
+    }
     body = "".join(
-        f'<tr><th style="text-align: left">{name}</th>'
-        + "".join(f"<td>{cell}</td>" for cell in row)
-        + "</tr>"
-        for name, row in zip(names, rows)
+        f'<tr><th style="text-align: left">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for name, cells in rows.items()
     )
-    return f'<table style="color: {GREY}"><caption>{html.escape(one.title)}</caption>{body}</table>'
+    return f'<table style="color: {GREY}"><caption>{html.escape(line.title)}</caption>{body}</table>'

@@ -1,8 +1,14 @@
-"""Interventions: what a model computed on one text is put into its run on another, exactly and fast (Wang et al. 2022).
+"""Activation patching and path patching, exact and in few batches.
 
-A patch takes an activation from the run on ``source`` and puts it into the run on ``into``. With clean prompts as the source
-and corrupted ones as ``into`` this is denoising: what *suffices* to bring the answer back? The other way round is noising:
-what is *needed*? A metric gets the logits where the answer is due, ``[prompt, d_vocab]``, and returns a number a prompt.
+A patch takes an activation from the run on ``source`` and puts it into the run on ``into``. With
+clean prompts as ``source`` and corrupted prompts as ``into`` this is denoising: which activations
+*suffice* to restore the answer? The other way round is noising: which activations are *needed*? A
+metric gets the logits at the last position, ``[prompt d_vocab]``, and returns one number per
+prompt.
+
+Meng et al. 2022, "Locating and Editing Factual Associations in GPT" (activations); Wang et al.
+2022, "Interpretability in the Wild", section 3 (paths); Heimersheim and Nanda 2024 (the two
+directions). Hooks that patch one activation in any run of a model are in ``hooks.py``.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,233 +16,257 @@ from functools import partial
 
 import torch
 from einops import einsum
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Head, check_heads
-from helpers.forward import Forward, Metric, Run
+from helpers.components import PORTS, check_heads, check_path, check_port
+from helpers.forward import MAX_BATCH_BYTES, Forward, Metric, PortValues, Tokens, weighted_values
 
 PARTS = ("out", "q", "k", "v", "pattern")
-MAX_BATCH_BYTES = 5e8
 PROGRESS_BAR_DELAY_SECONDS = 2
-
-
-def _both_runs(forward: Forward, into: Tensor, source: Tensor) -> tuple[Run, Run]:
-    """The runs on both sets of prompts, which must match token by token."""
-    if into.shape != source.shape:
-        raise ValueError(
-            f"expected prompts of one shape, got into {list(into.shape)} and source {list(source.shape)}: "
-            "a patch puts position i of one into position i of the other."
-        )
-    return forward.run(into), forward.run(source)
-
-
-def _by_start(forward: Forward, base: Run, starts: Sequence[int], deltas, metric: Metric) -> Tensor:
-    """One sweep for each position that patches begin at: ``[start patch prompt]``."""
-    found = []
-    for start in tqdm(
-        starts, desc="patching", delay=PROGRESS_BAR_DELAY_SECONDS, leave=False, disable=len(starts) < 2
-    ):
-        found.append(forward.sweep(base, partial(deltas, start=start), start, metric))
-    return torch.stack(found)
-
-
-def _by_place(
-    forward: Forward, base: Run, change: Callable, metric: Metric
-) -> Float[Tensor, "layer pos prompt"]:
-    """The metric for each layer and position when ``change(layer)`` is added to the stream before the layer, there alone."""
-
-    def deltas(step, start):
-        layer, stage = step
-        added = change(layer) if stage == "pre" else None
-        if added is None:
-            return None
-        delta = torch.zeros_like(base.pre[layer][:, start:])
-        delta[:, 0] = added[:, start]
-        return delta[None]
-
-    return _by_start(forward, base, range(base.tokens.shape[1]), deltas, metric).transpose(0, 1)
 
 
 @torch.no_grad()
 def patch_residual(
     model: TransformerBridge,
-    into: Int[Tensor, "prompt pos"],
-    source: Int[Tensor, "prompt pos"],
+    into: Tokens,
+    source: Tokens,
     metric: Metric,
-    max_bytes: float = MAX_BATCH_BYTES,
+    max_bytes: int = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer pos prompt"]:
-    """The metric when the stream before a layer is patched at one position."""
-    forward = Forward(model, max_bytes)
-    base, other = _both_runs(forward, into, source)
+    """Metric with the residual stream before each layer patched at each position.
 
-    def change(layer):
-        return other.pre[layer] - base.pre[layer] if layer < forward.n_layers else None
+    ``into`` and ``source`` are tokens ``[prompt pos]`` of one shape.
 
-    return _by_place(forward, base, change, metric)
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> into, source = model.to_tokens("the cat sat"), model.to_tokens("the dog sat")
+    >>> patch_residual(model, into, source, lambda logits: logits[:, 17]).shape
+    torch.Size([1, 4, 1])
+    """
+    runs = _Runs(model, into, source, metric, max_bytes)
+    before, after = runs.base.resid_pre, runs.source.resid_pre
+    return runs.patch_stream({layer: after[layer] - before[layer] for layer in range(model.cfg.n_layers)})
 
 
 @torch.no_grad()
 def patch_mlp(
     model: TransformerBridge,
-    into: Int[Tensor, "prompt pos"],
-    source: Int[Tensor, "prompt pos"],
+    into: Tokens,
+    source: Tokens,
     metric: Metric,
-    max_bytes: float = MAX_BATCH_BYTES,
+    max_bytes: int = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer pos prompt"]:
-    """The metric when the output of one MLP is patched at one position."""
+    """Metric with the output of each MLP patched at each position.
+
+    ``into`` and ``source`` are tokens ``[prompt pos]`` of one shape.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("ioi-gpt2")
+    >>> into, source = model.to_tokens(" Mary"), model.to_tokens(" John")
+    >>> patch_mlp(model, into, source, lambda logits: logits[:, 17]).shape
+    torch.Size([6, 2, 1])
+    """
     if not hasattr(model.blocks[0], "mlp"):
-        raise ValueError("this model has no MLPs: patch its heads or its residual stream.")
-    forward = Forward(model, max_bytes)
-    base, other = _both_runs(forward, into, source)
-
-    def change(layer):
-        if layer == 0:
-            return None
-        return (other.pre[layer] - other.mid[layer - 1]) - (base.pre[layer] - base.mid[layer - 1])
-
-    return _by_place(forward, base, change, metric)
+        raise ValueError("expected a model with MLPs, got none: patch its heads or its residual stream.")
+    runs = _Runs(model, into, source, metric, max_bytes)
+    base_out, source_out = runs.base.mlp_out, runs.source.mlp_out
+    layers = range(model.cfg.n_layers)
+    return runs.patch_stream({layer + 1: source_out(layer) - base_out(layer) for layer in layers})
 
 
 @torch.no_grad()
 def patch_heads(
     model: TransformerBridge,
-    into: Int[Tensor, "prompt pos"],
-    source: Int[Tensor, "prompt pos"],
+    into: Tokens,
+    source: Tokens,
     metric: Metric,
     part: str = "out",
     by_position: bool = False,
-    max_bytes: float = MAX_BATCH_BYTES,
+    max_bytes: int = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer *pos head prompt"]:
-    """The metric when one head's "out", "q", "k", "v" or "pattern" is patched, at all positions or at one at a time.
+    """Metric with "out" (z), "q", "k", "v" or "pattern" of each head patched, at all positions.
 
-    ``[layer head prompt]``, or ``[layer pos head prompt]`` with ``by_position``. A pattern is patched by its query's position.
+    With ``by_position``, at one position at a time: ``[layer pos head prompt]``. A pattern's
+    position is that of its query. ``into`` and ``source`` are tokens ``[prompt pos]`` of one shape.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> into, source = model.to_tokens("the cat sat"), model.to_tokens("the dog sat")
+    >>> patch_heads(model, into, source, lambda logits: logits[:, 17]).shape
+    torch.Size([1, 6, 1])
     """
     if part not in PARTS:
-        raise ValueError(f"expected a part among {', '.join(PARTS)}, got {part!r}")
-    forward = Forward(model, max_bytes)
-    base, other = _both_runs(forward, into, source)
-    changed = [_changed_z(forward, base, other, layer, part) for layer in range(forward.n_layers)]
+        raise ValueError(f"expected a part among {', '.join(PARTS)}, got {part!r}.")
+    runs = _Runs(model, into, source, metric, max_bytes)
+    patched_z = [runs.patched_z(layer, part) for layer in range(model.cfg.n_layers)]
 
     def deltas(step, start):
         layer, stage = step
-        if stage == "pre":
+        if stage == "resid_pre":
             return None
-        z = changed[layer](start if by_position else None)[:, start:]
+        z = patched_z[layer](start if by_position else None)
         return einsum(
-            z - base.z[layer][:, start:],
-            forward.W_O[layer],
+            z[:, start:] - runs.base.z[layer][:, start:],
+            runs.forward.W_O[layer],
             "prompt pos head d_head, head d_head d_model -> head prompt pos d_model",
         )
 
-    starts = range(into.shape[1]) if by_position else [0]
-    found = _by_start(forward, base, starts, deltas, metric)
-    found = found.unflatten(1, (forward.n_layers, -1))  # [start layer head prompt]
-    return found.transpose(0, 1) if by_position else found[0]
-
-
-def _changed_z(forward: Forward, base: Run, other: Run, layer: int, part: str):
-    """Z of a layer when ``part`` of every head comes from the other run: a function of the position, or None for all."""
-    q, k, v = (getattr(base, name)[layer] for name in PORTS)
-    new = {name: getattr(other, name)[layer] for name in PORTS}
-    pattern = forward.pattern(q, k)
-
-    def mix(pattern, values):
-        return einsum(
-            pattern, values, "prompt head query key, prompt key head d_head -> prompt query head d_head"
-        )
-
-    def only(here, position):
-        """``here`` at one position, the base's z elsewhere."""
-        return torch.where(
-            torch.arange(q.shape[1], device=q.device)[:, None, None] == position, here, base.z[layer]
-        )
-
-    if part == "out":
-        whole = other.z[layer]
-    elif part == "q":
-        whole = mix(forward.pattern(new["q"], k), v)
-    elif part == "pattern":
-        whole = mix(forward.pattern(new["q"], new["k"]), v)
-    if part in ("out", "q", "pattern"):
-        return lambda position: whole if position is None else only(whole, position)
-
-    def at(position):
-        where = slice(None) if position is None else slice(position, position + 1)
-        mixed = (k if part == "k" else v).clone()
-        mixed[:, where] = new[part][:, where]
-        return mix(forward.pattern(q, mixed), v) if part == "k" else mix(pattern, mixed)
-
-    return at
+    metrics = runs.sweep(range(into.shape[1]) if by_position else [0], deltas)
+    metrics = metrics.unflatten(1, (model.cfg.n_layers, -1))  # [start layer head prompt]
+    return metrics.transpose(0, 1) if by_position else metrics[0]
 
 
 @torch.no_grad()
 def path_patch(
     model: TransformerBridge,
-    into: Int[Tensor, "prompt pos"],
-    source: Int[Tensor, "prompt pos"],
+    into: Tokens,
+    source: Tokens,
     metric: Metric,
-    senders: Sequence[Head],
+    senders: Sequence[tuple[int, int]],
     receivers: Sequence[tuple[int, int, str]] | str,
     via: str = "direct",
 ) -> Float[Tensor, "sender prompt"]:
-    """The metric when what each sender stores reaches the receivers from the other run, and nobody else.
+    """Metric when the receivers, and no other part, read each sender's output from the source run.
 
-    ``receivers``: (layer, head, "q" | "k" | "v"), all at once, or "logits". All other heads are frozen on the way; MLPs are
-    frozen (``via="direct"``) or computed again (``via="mlps"``, Wang et al. 2022). After the receivers everything is computed.
+    ``receivers``: (layer, head, "q" | "k" | "v"), all at once, or "logits". On the way all other
+    heads are frozen; MLPs are frozen (``via="direct"``) or computed again (``via="mlps"``, Wang et
+    al. 2022). After the receivers everything is computed again.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-2l")
+    >>> into, source = model.to_tokens("the cat sat"), model.to_tokens("the dog sat")
+    >>> path_patch(model, into, source, lambda logits: logits[:, 17], [(0, 1)], [(1, 2, "k")]).shape
+    torch.Size([1, 1])
     """
-    if via not in ("direct", "mlps"):
-        raise ValueError(f'expected via "direct" or "mlps", got {via!r}')
-    to_logits = receivers == "logits"
-    if not receivers or (isinstance(receivers, str) and not to_logits):
-        raise ValueError(f'expected receivers (layer, head, "q" | "k" | "v") or "logits", got {receivers!r}')
-    check_heads(model, senders)
-    forward = Forward(model)
-    base, other = _both_runs(forward, into, source)
-    ports = [] if to_logits else sorted(receivers)
-    check_heads(model, [port[:2] for port in ports])
-    for layer, head, part in ports:
-        if part not in PORTS:
-            raise ValueError(f'expected a port "q", "k" or "v", got {part!r}')
-        for sender in senders:
-            if sender[0] >= layer:
-                raise ValueError(
-                    f"{sender[0]}.{sender[1]} can not send to {layer}.{head}, which is not in a later layer."
-                )
-    found = []
-    for sender in tqdm(
-        list(senders),
-        desc="path patching",
-        delay=PROGRESS_BAR_DELAY_SECONDS,
-        leave=False,
-        disable=len(senders) < 2,
+    _check_paths(model, senders, receivers, via)
+    runs = _Runs(model, into, source, metric)
+    ports = [] if isinstance(receivers, str) else sorted(receivers)
+    return torch.stack(
+        [runs.patch_path(sender, ports, via) for sender in _progress(senders, "path patching")]
+    )
+
+
+class _Runs:
+    """The runs on both sets of prompts, and the patches from one into the other."""
+
+    def __init__(
+        self,
+        model: TransformerBridge,
+        into: Tokens,
+        source: Tokens,
+        metric: Metric,
+        max_bytes: int = MAX_BATCH_BYTES,
     ):
-        streams = _carried(forward, base, other, sender, via)
-        if to_logits:
-            end = base.pre[-1] + streams[forward.n_layers]
-            found.append(forward.finish(end, forward.steps[-1], base, 0, metric)[0])
-            continue
-        changed: dict = {}
-        for layer, head, part in ports:
-            read = forward.ln1[layer](base.pre[layer] + streams.get(layer, 0))
-            seen = forward.project(read, layer, part, slice(0, into.shape[1]))
-            changed.setdefault((layer, part), []).append((head, seen[:, :, head]))
-        first = min(layer for layer, _, _ in ports)
-        begin = (first, "pre")
-        found.append(forward.finish(base.pre[first].clone(), begin, base, 0, metric, changed)[0])
-    return torch.stack(found)
+        if into.shape != source.shape:
+            raise ValueError(
+                f"expected prompts of one shape, got into {list(into.shape)} and source "
+                f"{list(source.shape)}: a patch goes from each position to the same position."
+            )
+        self.forward, self.metric = Forward(model, max_bytes), metric
+        self.base, self.source = self.forward.run(into), self.forward.run(source)
+
+    def sweep(self, starts: Sequence[int], deltas: Callable) -> Float[Tensor, "start patch prompt"]:
+        """Metric of one sweep for each position at which patches begin; ``deltas(step, start)``."""
+        return torch.stack(
+            [
+                self.forward.sweep(self.base, partial(deltas, start=start), start, self.metric)
+                for start in _progress(starts, "patching")
+            ]
+        )
+
+    def patch_stream(
+        self, changes: dict[int, Float[Tensor, "prompt pos d_model"]]
+    ) -> Float[Tensor, "layer pos prompt"]:
+        """Metric with ``changes[layer]`` added before that layer, one position at a time."""
+
+        def deltas(step, start):
+            layer, stage = step
+            if stage == "resid_mid" or layer not in changes:
+                return None
+            delta = torch.zeros_like(changes[layer][:, start:])
+            delta[:, 0] = changes[layer][:, start]
+            return delta[None]
+
+        return self.sweep(range(self.base.tokens.shape[1]), deltas).transpose(0, 1)
+
+    def patched_z(self, layer: int, part: str) -> Callable[[int | None], Tensor]:
+        """Function from a position to the z of a layer with ``part`` of every head patched there.
+
+        The position None stands for all positions.
+        """
+        q, k, v = (getattr(self.base, port)[layer] for port in PORTS)
+        source_q, source_k, source_v = (getattr(self.source, port)[layer] for port in PORTS)
+        pattern = self.forward.pattern
+        if part == "k":
+            return lambda position: weighted_values(pattern(q, _replaced(k, source_k, position)), v)
+        if part == "v":
+            weights = pattern(q, k)
+            return lambda position: weighted_values(weights, _replaced(v, source_v, position))
+        if part == "out":
+            z = self.source.z[layer]
+        else:
+            z = weighted_values(pattern(source_q, k if part == "q" else source_k), v)
+        return lambda position: _replaced(self.base.z[layer], z, position)
+
+    def patch_path(
+        self, sender: tuple[int, int], receivers: list[tuple[int, int, str]], via: str
+    ) -> Float[Tensor, " prompt"]:
+        """Metric with one sender's paths patched: to the receivers, or to the logits if none."""
+        forward, base = self.forward, self.base
+        deltas = self._direct_deltas(sender, via)
+        if not receivers:
+            end = base.resid_pre[-1] + deltas[forward.n_layers]
+            return forward.finish(end, forward.end, base, self.metric)[0]
+        port_values: PortValues = {}
+        for layer, head, port in receivers:
+            normalized = forward.ln1[layer](base.resid_pre[layer] + deltas[layer])
+            patched = forward.project(normalized, layer, port)[:, :, head]
+            port_values.setdefault((layer, port), []).append((head, patched))
+        first = min(layer for layer, _, _ in receivers)
+        x = base.resid_pre[first]
+        return forward.finish(x, (first, "resid_pre"), base, self.metric, port_values=port_values)[0]
+
+    def _direct_deltas(
+        self, sender: tuple[int, int], via: str
+    ) -> dict[int, Float[Tensor, "prompt pos d_model"]]:
+        """Change of the stream before each later layer, and at the end, on the sender's paths."""
+        (layer, head), base = sender, self.base
+        delta = (self.source.z[layer] - base.z[layer])[:, :, head] @ self.forward.W_O[layer, head]
+        deltas = {}
+        for later in range(layer, self.forward.n_layers):
+            if via == "mlps":
+                moved = self.forward.advance(base.resid_mid[later] + delta, (later, "resid_mid"), base)
+                delta = moved - base.resid_pre[later + 1]
+            deltas[later + 1] = delta
+        return deltas
 
 
-def _carried(forward: Forward, base: Run, other: Run, sender: Head, via: str) -> dict[int, Tensor]:
-    """What a sender's change adds to the stream before each later layer (and at the end), on the direct paths."""
-    layer, head = sender
-    delta = (other.z[layer] - base.z[layer])[:, :, head] @ forward.W_O[layer, head]
-    streams = {}
-    for following in range(layer, forward.n_layers):
-        if via == "mlps":
-            moved = forward.advance(base.mid[following] + delta, (following, "mid"), base, 0)
-            delta = moved - base.pre[following + 1]
-        streams[following + 1] = delta
-    return streams
+def _replaced(base: Tensor, source: Tensor, position: int | None) -> Tensor:
+    """``source`` at one position and ``base`` at the others; ``source`` if the position is None."""
+    if position is None:
+        return source
+    patched = base.clone()
+    patched[:, position] = source[:, position]
+    return patched
+
+
+def _check_paths(model: TransformerBridge, senders, receivers, via: str) -> None:
+    if via not in ("direct", "mlps"):
+        raise ValueError(f'expected via "direct" or "mlps", got {via!r}.')
+    if receivers == "logits":
+        return check_heads(model, senders)
+    if not receivers or isinstance(receivers, str):
+        raise ValueError(f'expected receivers (layer, head, "q" | "k" | "v") or "logits", got {receivers!r}.')
+    check_heads(model, [*senders, *(receiver[:2] for receiver in receivers)])
+    for layer, head, port in receivers:
+        check_port(port)
+        for sender in senders:
+            check_path(sender, (layer, head))
+
+
+def _progress(items: Sequence, title: str) -> tqdm:
+    """Iterate with a progress bar, which appears when the sweep takes long."""
+    return tqdm(items, desc=title, delay=PROGRESS_BAR_DELAY_SECONDS, leave=False, disable=len(items) < 2)

@@ -1,12 +1,14 @@
 """Attention-only transformer with shortformer positions, as a TransformerLens model.
 
-The published two-layer model of the ARENA course has no MLP and no LayerNorm, and it keeps positions out of the
-residual stream: the positional embedding is added to what Q and K read, in *every* layer, never to what V reads
-(Press, Smith and Lewis 2020, "Shortformer", arXiv 2012.15832). With x the residual stream and p the positions,
+The published two-layer model of the ARENA course has no MLP and no LayerNorm, and it keeps
+positions out of the residual stream: the positional embedding is added to what Q and K read, in
+*every* layer, never to what V reads (Press, Smith and Lewis 2020, "Shortformer", arXiv 2012.15832).
+With x the residual stream and p the positions,
 
-    attention = softmax( (x + p) W_Q ((x + p) W_K)ᵀ / √d_head )        x ← x + attention x W_V W_O
+    attention = softmax( (x + p) W_Q ((x + p) W_K)ᵀ / √d_head )      x ← x + attention x W_V W_O
 
-TransformerLens 4 refuses this kind of position, so three small classes put it back on its native model.
+TransformerLens 4 refuses this kind of position, so three small classes put it back on its native
+model.
 """
 
 import math
@@ -18,53 +20,30 @@ from torch import Tensor, nn
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
-from transformer_lens.model_bridge.sources.native.model import NativeAttention, NativeBlock, NativeModel
+from transformer_lens.model_bridge.sources.native.model import (
+    NativeAttention,
+    NativeBlock,
+    NativeModel,
+)
 
-
-class ShortformerAttention(NativeAttention):
-    """Causal attention whose Q and K read ``x + p`` and whose V reads ``x``."""
-
-    def forward(
-        self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, pattern_fn=None, **_
-    ):
-        q = rearrange(
-            self.q(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads
-        )
-        k = rearrange(
-            self.k(hidden_states + positions), "batch pos (head d) -> batch head pos d", head=self.n_heads
-        )
-        v = rearrange(self.v(hidden_states), "batch pos (head d) -> batch head pos d", head=self.n_heads)
-        seq = hidden_states.shape[1]
-        scores = (q @ k.mT / self.scale).masked_fill(self.causal_mask[:seq, :seq], float("-inf"))
-        pattern = scores.softmax(dim=-1)
-        if pattern_fn is not None:  # TransformerLens hands hook_pattern in here, so that an edit reaches z
-            pattern = pattern_fn(pattern)
-        return self.o(rearrange(pattern @ v, "batch head pos d -> batch pos (head d)")), pattern
-
-
-class ShortformerBlock(NativeBlock):
-    """One attention layer that adds its output to the residual stream and passes the positions on."""
-
-    def __init__(self, cfg: TransformerBridgeConfig):
-        super().__init__(cfg)
-        self.attn = ShortformerAttention(cfg)
-
-    def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, **_):
-        # ln1 is the identity
-        return (hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],)
+EMBEDDING_STD = 0.5  # of every entry of the token embedding, before training
 
 
 class ShortformerModel(NativeModel):
     """Token embedding, attention layers that see positions only in Q and K, unembedding.
 
-    Sequences start at position 0 and have no padding: one length a batch.
+    Sequences start at position 0 and have no padding: all texts of a batch have the same length.
+
+    >>> sizes = config(n_layers=1, n_heads=2, d_model=8, d_head=4, n_ctx=5, d_vocab=7)
+    >>> ShortformerModel(sizes)(torch.tensor([[0, 3, 6]])).shape
+    torch.Size([1, 3, 7])
     """
 
     def __init__(self, cfg: TransformerBridgeConfig):
         super().__init__(cfg)
         self.layers = nn.ModuleList(ShortformerBlock(cfg) for _ in range(cfg.n_layers))
         for name, parameter in self.named_parameters():
-            if name.endswith("bias"):  # TransformerLens expects biases; here they are zero and stay zero
+            if name.endswith("bias"):  # TransformerLens expects biases; here they stay zero
                 nn.init.zeros_(parameter)
                 parameter.requires_grad_(False)
 
@@ -76,10 +55,91 @@ class ShortformerModel(NativeModel):
         return self.head(self.ln_out(residual))
 
 
-def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBridge:
-    """The model as a ``TransformerBridge`` in evaluation mode without gradients.
+class ShortformerBlock(NativeBlock):
+    """Attention layer that adds its output to the residual stream and reads the positions."""
 
-    The bridge takes the module over: use the bridge from here on. The tokenizer must have been loaded from a folder.
+    def __init__(self, cfg: TransformerBridgeConfig):
+        super().__init__(cfg)
+        self.attn = ShortformerAttention(cfg)
+
+    def forward(self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, **_):
+        # ln1 is the identity
+        return (hidden_states + self.attn(self.ln1(hidden_states), positions=positions)[0],)
+
+
+class ShortformerAttention(NativeAttention):
+    """Causal attention whose Q and K read ``x + p`` and whose V reads ``x``."""
+
+    def forward(
+        self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, pattern_fn=None, **_
+    ):
+        q = self._by_head(self.q(hidden_states + positions))
+        k = self._by_head(self.k(hidden_states + positions))
+        v = self._by_head(self.v(hidden_states))
+        n = hidden_states.shape[1]
+        scores = (q @ k.mT / self.scale).masked_fill(self.causal_mask[:n, :n], float("-inf"))
+        pattern = scores.softmax(dim=-1)  # [batch head query key]
+        if pattern_fn is not None:  # TransformerLens passes hook_pattern, so an edit reaches z
+            pattern = pattern_fn(pattern)
+        return self.o(rearrange(pattern @ v, "batch head pos d -> batch pos (head d)")), pattern
+
+    def _by_head(self, x: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch head pos d_head"]:
+        return rearrange(x, "batch pos (head d_head) -> batch head pos d_head", head=self.n_heads)
+
+
+def config(**sizes: int) -> TransformerBridgeConfig:
+    """Configuration of a shortformer model: ``n_layers n_heads d_model d_head n_ctx d_vocab``.
+
+    >>> config(n_layers=2, n_heads=3, d_model=20, d_head=5, n_ctx=16, d_vocab=11).attn_only
+    True
+    """
+    return TransformerBridgeConfig(attn_only=True, normalization_type=None, **sizes)
+
+
+@torch.no_grad()
+def initialise(
+    model: ShortformerModel, seed: int = 0, position_directions: int = 32, position_length: float = 2.0
+) -> None:
+    """Set the weights that training starts from.
+
+    Token embeddings are N(0, ½), attention weights N(0, 1/√d_model), the unembedding half of that.
+    Positions are sinusoids in ``position_directions`` random directions, ``position_length`` times
+    as long as a token embedding.
+    """
+    torch.manual_seed(seed)
+    d_model = model.cfg.d_model
+    model.tok_embed.weight.normal_(0, EMBEDDING_STD)
+    directions = torch.linalg.qr(torch.randn(d_model, position_directions)).Q.T
+    length = position_length * EMBEDDING_STD * math.sqrt(d_model)
+    model.pos.weight.copy_(length * sinusoids(model.cfg.n_ctx, position_directions) @ directions)
+    for block in model.layers:
+        for projection in (block.attn.q, block.attn.k, block.attn.v, block.attn.o):
+            projection.weight.normal_(0, d_model**-0.5)
+    model.head.weight.normal_(0, 0.5 * d_model**-0.5)
+
+
+def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
+    """Sines and cosines of ``directions / 2`` wavelengths; every row has length 1.
+
+    Wavelengths are spaced geometrically from 2.5 to 2 n_ctx positions.
+
+    >>> sinusoids(3, 4)[0]
+    tensor([0.0000, 0.0000, 0.7071, 0.7071])
+    """
+    wavelength = 2.5 * (2 * n_ctx / 2.5) ** torch.linspace(0, 1, directions // 2)
+    angle = 2 * math.pi * torch.arange(n_ctx)[:, None] / wavelength
+    return torch.cat([angle.sin(), angle.cos()], dim=1) / math.sqrt(directions // 2)
+
+
+def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBridge:
+    """Return the model as a ``TransformerBridge`` in evaluation mode without gradients.
+
+    The bridge takes the module over: use the bridge from here on. A tokenizer must have been loaded
+    from a folder; ``None`` gives a model that reads token ids only.
+
+    >>> sizes = config(n_layers=1, n_heads=2, d_model=8, d_head=4, n_ctx=5, d_vocab=7)
+    >>> wrap(ShortformerModel(sizes), None, "example").W_Q.shape
+    torch.Size([1, 2, 8, 4])
     """
     bridge = build_bridge_from_module(
         model,
@@ -92,49 +152,23 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
 
 
 def guarded(bridge: TransformerBridge) -> TransformerBridge:
-    """The bridge, which from here on meets tokens that its model can not read with a sentence."""
+    """Return the bridge, made to raise ``ValueError`` for tokens that its model cannot read."""
     n_ctx, d_vocab = bridge.cfg.n_ctx, bridge.cfg.d_vocab
 
-    def meet(_, given):
-        tokens = given[0] if given else torch.zeros(1, 1)
-        if tokens.is_floating_point():  # embeddings
+    def check_tokens(module: nn.Module, arguments: tuple) -> None:
+        if not arguments or arguments[0].is_floating_point():  # embeddings
             return
+        tokens = arguments[0]
         if not 1 <= tokens.shape[-1] <= n_ctx:
             raise ValueError(
-                f"the prompt has {tokens.shape[-1]} tokens and this model reads 1 to {n_ctx}: give it another one"
+                f"the prompt has {tokens.shape[-1]} tokens and this model reads 1 to {n_ctx}: "
+                "give it a prompt of another length."
             )
         if tokens.min() < 0 or tokens.max() >= d_vocab:
             raise ValueError(
-                f"expected token ids from 0 to {d_vocab - 1}, got {tokens.min()} to {tokens.max()}: make them with model.to_tokens(text)"
+                f"expected token ids from 0 to {d_vocab - 1}, got {tokens.min()} to {tokens.max()}: "
+                "make them with model.to_tokens(text)."
             )
 
-    bridge.original_model.register_forward_pre_hook(meet)
+    bridge.original_model.register_forward_pre_hook(check_tokens)
     return bridge
-
-
-def config(**sizes: int) -> TransformerBridgeConfig:
-    """The configuration of a shortformer model: ``n_layers n_heads d_model d_head n_ctx d_vocab``."""
-    return TransformerBridgeConfig(attn_only=True, normalization_type=None, **sizes)
-
-
-def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
-    """Sines and cosines of wavelengths spaced geometrically from 2.5 to 2 n_ctx positions; every row has length 1."""
-    wavelength = 2.5 * (2 * n_ctx / 2.5) ** torch.linspace(0, 1, directions // 2)
-    angle = 2 * math.pi * torch.arange(n_ctx)[:, None] / wavelength
-    return torch.cat([angle.sin(), angle.cos()], dim=1) / math.sqrt(directions // 2)
-
-
-@torch.no_grad()
-def initialise(
-    model: ShortformerModel, seed: int = 0, position_directions: int = 32, position_length: float = 2.0
-) -> None:
-    """Embeddings N(0, 0.5), weights N(0, 1/√d_model), unembedding half of that, positions sinusoids in random directions."""
-    torch.manual_seed(seed)
-    model.tok_embed.weight.normal_(0, 0.5)
-    directions = torch.linalg.qr(torch.randn(model.cfg.d_model, position_directions)).Q.T
-    length = position_length * 0.5 * math.sqrt(model.cfg.d_model)
-    model.pos.weight.copy_(length * sinusoids(model.cfg.n_ctx, position_directions) @ directions)
-    for block in model.layers:
-        for projection in (block.attn.q, block.attn.k, block.attn.v, block.attn.o):
-            projection.weight.normal_(0, model.cfg.d_model**-0.5)
-    model.head.weight.normal_(0, 0.5 * model.cfg.d_model**-0.5)

@@ -6,7 +6,9 @@ from torch import Tensor
 
 
 def rank_correlation(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> Float[Tensor, ""]:
-    """Spearman's rank correlation: the correlation of the ranks, from -1 to 1 (no ties).
+    """Spearman's rank correlation: the correlation of the ranks, between -1 and 1 (no ties).
+
+    For n independent pairs it is 0 ± 1/√(n - 1).
 
     >>> rank_correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 10.0, 100.0]))
     tensor(1.)
@@ -18,13 +20,16 @@ def rank_correlation(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> Fl
 def bootstrap(
     values: Float[Tensor, " prompt"], samples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Bootstrap interval of the mean: the middle ``level`` of the means of prompts drawn with replacement.
+    """Bootstrap confidence interval of the mean, as its lower and upper end.
+
+    The interval holds the middle ``level`` of ``samples`` means, each of as many values drawn with
+    replacement as there are.
 
     >>> bootstrap(torch.ones(5))
     (1.0, 1.0)
     """
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(values), (samples, len(values)), generator=generator)
-    means = values.cpu()[drawn].mean(dim=1)
+    rows = torch.randint(len(values), (samples, len(values)), generator=generator)
+    means = values.cpu()[rows].mean(dim=1)
     low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
     return low, high

@@ -1,7 +1,8 @@
-"""Steering: a direction is added to the residual stream while the model writes, and what that does besides is measured.
+"""Steering: add a direction to the residual stream during generation, and measure side effects.
 
-A direction from contrast pairs is the mean difference of the streams on two kinds of text (Turner et al. 2023,
-https://arxiv.org/abs/2308.10248; Rimsky et al. 2023, https://arxiv.org/abs/2312.06681).
+A direction from contrast pairs is the mean difference of the streams on two kinds of text (Turner
+et al. 2023, https://arxiv.org/abs/2308.10248; Rimsky et al. 2023,
+https://arxiv.org/abs/2312.06681).
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,10 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import Hook
 from helpers.sequences import check_one_text
 
 
@@ -18,12 +21,23 @@ from helpers.sequences import check_one_text
 def contrast_vector(
     model: TransformerBridge, positive: Sequence[str], negative: Sequence[str], layer: int
 ) -> Float[Tensor, " d_model"]:
-    """Mean stream before ``layer`` at the last token of the positive texts minus that of the negative ones."""
+    """Difference of the mean streams before ``layer`` at the last token, positive minus negative.
+
+    Raises ``ValueError`` unless both are lists with at least one text.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> contrast_vector(model, ["the cat"], ["the dog", "the cat"], layer=0).shape
+    torch.Size([384])
+    """
     if not positive or not negative or isinstance(positive, str) or isinstance(negative, str):
-        raise ValueError("expected lists of texts of both kinds: a contrast needs two sides.")
+        raise ValueError(
+            "expected lists of texts of both kinds, got an empty list or a single text: "
+            "pass at least one text of each kind, in a list."
+        )
     name = f"blocks.{layer}.hook_resid_pre"
 
-    def mean_stream(texts: Sequence[str]) -> Tensor:
+    def mean_stream(texts: Sequence[str]) -> Float[Tensor, " d_model"]:
         runs = [
             model.run_with_cache(model.to_tokens(text), names_filter=name)[1][name][0, -1] for text in texts
         ]
@@ -32,17 +46,29 @@ def contrast_vector(
     return mean_stream(positive) - mean_stream(negative)
 
 
-def steering_hook(direction: Float[Tensor, " d_model"], layer: int, strength: float) -> tuple:
-    """A hook that adds ``strength`` × ``direction`` to the stream before ``layer`` at every position but the first."""
+def steering_hook(direction: Tensor, layer: int, strength: float) -> Hook:
+    """Hook that adds ``strength · direction`` to the stream before ``layer``, not at position 0.
+
+    ``direction`` is ``[d_model]``. Raises ``ValueError`` for another shape, and for numbers that
+    are not finite.
+
+    >>> name, hook = steering_hook(torch.ones(1), layer=3, strength=2.0)
+    >>> name, hook(torch.zeros(1, 3, 1), None).flatten()
+    ('blocks.3.hook_resid_pre', tensor([0., 2., 2.]))
+    """
     if direction.ndim != 1 or not torch.isfinite(direction).all():
-        raise ValueError("expected a direction [d_model] of finite numbers.")
-    if not abs(strength) < float("inf"):  # nor NaN
-        raise ValueError(f"expected a strength that is a finite number, got {strength}.")
+        raise ValueError(
+            f"expected a direction [d_model] of finite numbers, got {list(direction.shape)} with "
+            f"{(~torch.isfinite(direction)).sum()} that are not finite: check how it was computed."
+        )
+    if not abs(strength) < float("inf"):  # false for NaN, too
+        raise ValueError(f"expected a strength that is a finite number, got {strength}: choose another.")
 
     def add(resid, hook):
         if len(direction) != resid.shape[-1]:
             raise ValueError(
-                f"expected a direction [d_model] = [{resid.shape[-1]}], got {list(direction.shape)}."
+                f"expected a direction [d_model] = [{resid.shape[-1]}], got {list(direction.shape)}: "
+                "take it from the model that you steer."
             )
         resid = resid.clone()
         resid[:, 1:] += strength * direction
@@ -54,50 +80,70 @@ def steering_hook(direction: Float[Tensor, " d_model"], layer: int, strength: fl
 @torch.no_grad()
 def generate(
     model: TransformerBridge,
-    tokens: Int[Tensor, "1 pos"],
+    tokens: Tensor,
     count: int,
-    hooks: Sequence[tuple] = (),
+    hooks: Sequence[Hook] = (),
     temperature: float = 0.8,
     seed: int = 0,
 ) -> Int[Tensor, "1 longer"]:
-    """``count`` more tokens, drawn one by one under the hooks; the likeliest each time when ``temperature`` is 0."""
+    """``tokens`` [1, pos] and ``count`` more, sampled one by one under the hooks.
+
+    The likeliest token each time when ``temperature`` is 0. Stops where the model's context ends.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> generate(model, model.to_tokens("the cat"), count=5).shape
+    torch.Size([1, 8])
+    """
     check_one_text(tokens)
     generator = torch.Generator().manual_seed(seed)
-    room = model.cfg.n_ctx - tokens.shape[1]
-    for _ in range(
-        count if room < 0 else min(count, room)
-    ):  # a text that is too long is refused by the model
+    free_positions = model.cfg.n_ctx - tokens.shape[1]
+    if free_positions >= 0:  # the model itself refuses a text that is too long
+        count = min(count, free_positions)
+    for _ in range(count):
         with model.hooks(fwd_hooks=list(hooks)):
             logits = model(tokens)[0, -1]
-        drawn = (
+        following = (
             torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=generator)
             if temperature > 0
             else logits.argmax()[None]
         )
-        tokens = torch.cat([tokens, drawn[None]], dim=1)
+        tokens = torch.cat([tokens, following[None]], dim=1)
     return tokens
 
 
 def kl_divergence(
     plain: Float[Tensor, "text pos d_vocab"], steered: Float[Tensor, "text pos d_vocab"]
 ) -> Float[Tensor, ""]:
-    """Mean KL divergence of the steered predictions from the plain ones, given as logits:  Σ p (log p - log q) , in nats a token."""
+    """Mean KL divergence of steered from plain predictions, in nats per token.
+
+    The formula is  Σ p (log p - log q). Both are given as logits: p is the softmax of ``plain``, q
+    that of ``steered``.
+
+    >>> kl_divergence(torch.zeros(1, 1, 2), torch.tensor([[[9.0, -9.0]]]))
+    tensor(8.3069)
+    """
     log_p, log_q = plain.log_softmax(dim=-1), steered.log_softmax(dim=-1)
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1).mean()
 
 
 @torch.no_grad()
 def side_effects(
-    model: TransformerBridge, tokens: Int[Tensor, "text pos"], hooks: Sequence[tuple]
+    model: TransformerBridge, tokens: Int[Tensor, "text pos"], hooks: Sequence[Hook]
 ) -> dict[str, float]:
-    """What hooks do to the prediction of other text: perplexity without and with them, and the mean KL divergence (nats a token)."""
+    """Perplexity without and with hooks on some text, and the mean KL divergence in nats per token.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> effects = side_effects(model, model.to_tokens("the cat sat"), hooks=[])
+    >>> list(effects), effects["KL"]
+    (['perplexity', 'perplexity, steered', 'KL'], 0.0)
+    """
     plain = model(tokens)[:, :-1]
     with model.hooks(fwd_hooks=list(hooks)):
         steered = model(tokens)[:, :-1]
     following = tokens[:, 1:].flatten()
-    losses = [
-        torch.nn.functional.cross_entropy(logits.flatten(0, 1), following) for logits in (plain, steered)
-    ]
+    losses = [cross_entropy(logits.flatten(0, 1), following) for logits in (plain, steered)]
     return {
         "perplexity": losses[0].exp().item(),
         "perplexity, steered": losses[1].exp().item(),

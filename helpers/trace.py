@@ -1,8 +1,9 @@
-"""The address trace: for every head, the soft ``token:subspace`` address that each port reads, and where it writes.
+"""Address trace: the soft ``token:subspace`` address that each port of a head reads, and its write.
 
-Attention selects the token of an address, softly. The weights of a port select the subspace; composition scores say
-how strongly. Both halves are summaries: the token is the one with the most attention, the subspace the one with the
-highest score, and a score says what a port *could* read, whatever the text (lesson 3).
+Attention selects the token of an address. The weights of a port select the subspace; composition
+scores say how strongly (Elhage et al. 2021). Both halves are summaries: the trace names the token
+with the most attention and the component with the highest score. A score says what a port *could*
+read on any text, not what it read on this one.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,12 @@ from helpers.composition import composition_scores, port_scores
 from helpers.residual import decompose
 from helpers.sequences import check_one_text
 
-SubspaceScores = list[tuple[list[Component], Float[Tensor, "port component head"]]]  # one entry per layer
+SubspaceScores = list[tuple[list[Component], Float[Tensor, "port _component head"]]]  # per layer
 
 
 @dataclass(frozen=True)
 class Access:
-    """What one head reads and writes for one destination token."""
+    """Reads and write of one head for one destination token."""
 
     head: Head
     destination: int
@@ -36,16 +37,18 @@ class Access:
 
         A port that reads a component without a column is left out.
         """
-        places = {port: (self._position(port), component) for port, (component, _) in self.ports.items()}
-        places["write"] = (self.destination, Component("head", *self.head))
+        addresses: dict[str, tuple[int, Component]] = {
+            port: (self._position(port), component) for port, (component, _) in self.ports.items()
+        }
+        addresses["write"] = (self.destination, Component("head", *self.head))
         return {
-            name: (row, components.index(component))
-            for name, (row, component) in places.items()
+            name: (position, components.index(component))
+            for name, (position, component) in addresses.items()
             if component in components
         }
 
     def __str__(self) -> str:
-        """``1.4   q 12:embedding .41   k 5:0.7 .38   v 5:embedding .52   →  write 12:1.4  (attention 5 = .93)``."""
+        """Trace in one line: ``1.4  q 12:0.2 .41  k 5:0.7 .38  …  →  write 12:1.4 …``."""
         reads = "   ".join(
             f"{port} {f'{self._position(port)}:{component}':13} {_two_digits(score)}"
             for port, (component, score) in self.ports.items()
@@ -60,13 +63,19 @@ class Access:
 @torch.no_grad()
 def address_trace(
     model: TransformerBridge,
-    tokens: Int[Tensor, "1 pos"],
+    tokens: Int[Tensor, "..."],
     destination: int = -1,
     scores: SubspaceScores | None = None,
 ) -> list[Access]:
-    """One ``Access`` per head, for one destination token of one text.
+    """One ``Access`` per head, for one destination token of one text ``[1, pos]``.
 
-    ``scores``: those of ``subspace_scores(model)``, if they are there already.
+    ``scores`` are ``subspace_scores(model)``, computed here unless given.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> access = address_trace(model, model.to_tokens("the cat sat"))[2]
+    >>> print(access.head, access.ports["v"][0])
+    0.2 embedding
     """
     check_one_text(tokens)
     length = tokens.shape[1]
@@ -75,7 +84,7 @@ def address_trace(
             f"expected a destination among the {length} tokens, 0 to {length - 1}, got {destination}."
         )
     _, cache = model.run_with_cache(tokens)
-    trace = []
+    accesses = []
     for layer, (components, table) in enumerate(scores or subspace_scores(model)):
         attention = cache[f"blocks.{layer}.attn.hook_pattern"][0, :, destination]  # [head key]
         for head, row in enumerate(attention):
@@ -85,13 +94,23 @@ def address_trace(
                 for port, index, score in zip(PORTS, best.indices.tolist(), best.values.tolist())
             }
             source = int(row.argmax())
-            trace.append(Access(Head(layer, head), destination % length, source, row[source].item(), ports))
-    return trace
+            accesses.append(
+                Access(Head(layer, head), destination % length, source, row[source].item(), ports)
+            )
+    return accesses
 
 
 @torch.no_grad()
 def subspace_scores(model: TransformerBridge) -> SubspaceScores:
-    """For every layer: the components that write before it, and their scores with the q, k and v ports of its heads."""
+    """Scores of the ports of each layer's heads with every component that writes before the layer.
+
+    For a random component and port a score is about 1/√d_model.
+
+    >>> from helpers.models import load_model
+    >>> [(components, scores)] = subspace_scores(load_model("attn-only-1l"))
+    >>> print(*components, scores.shape)
+    embedding position torch.Size([3, 2, 6])
+    """
     cfg = model.cfg
     pairs = torch.stack([composition_scores(model, port) for port in PORTS])  # [port layer head layer head]
     sources = {Component("embedding"): model.W_E, Component("position"): model.W_pos}
@@ -115,12 +134,19 @@ def subspace_scores(model: TransformerBridge) -> SubspaceScores:
 
 @torch.no_grad()
 def component_sizes(
-    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], direction: Float[Tensor, " d_model"] | None = None
+    model: TransformerBridge, tokens: Int[Tensor, "..."], direction: Float[Tensor, " d_model"] | None = None
 ) -> tuple[Float[Tensor, "pos component"], list[Component]]:
-    """Norm of what each component wrote at each token; the components sum to the end of the stream.
+    """Norm of each component's output at each token of one text ``[1, pos]``.
 
-    With a ``direction`` of the unembedding (a column of W_U, or a difference of two): what each component adds to
-    that logit,  output / scale · direction , where ``scale`` is that of the final LayerNorm if there is one.
+    With a ``direction`` of the unembedding (a column of W_U, or a difference of two): what each
+    component adds to that logit,  output / scale · direction , with the scale of the final
+    LayerNorm if there is one. Over the components these sum to the logit without its bias.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> sizes, components = component_sizes(model, model.to_tokens("the cat sat"))
+    >>> print(sizes.shape, *components[:3])
+    torch.Size([4, 7]) embedding 0.0 0.1
     """
     check_one_text(tokens)
     _, cache = model.run_with_cache(tokens)

@@ -1,4 +1,7 @@
-"""nbval on the lessons: every notebook runs in a kernel without a network; interactive figures and images are not compared."""
+"""nbval on the lessons: every notebook runs in a kernel without a network.
+
+Interactive figures and images are not compared.
+"""
 
 import os
 import tempfile
@@ -10,5 +13,6 @@ os.environ["CIRCUITS_PROGRESS"] = f"{tempfile.mkdtemp()}/progress.json"
 
 
 def pytest_collectstart(collector):
+    """Leave figures and images out of nbval's comparison."""
     if collector.fspath and collector.fspath.ext == ".ipynb":
         collector.skip_compare += ("application/vnd.plotly.v1+json", "image/png", "image/svg+xml")

@@ -28,6 +28,20 @@ def shipped_model():
     return functools.cache(load_model)
 
 
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory):
+    """A tiny random GPT-2 in compatibility mode: LayerNorm folded, biases, MLPs, positions in the stream."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from tests.hub import save_gpt2
+
+    folder = tmp_path_factory.mktemp("gpt2")
+    save_gpt2(folder)
+    model = TransformerBridge.boot_transformers(str(folder), device="cpu")
+    model.enable_compatibility_mode()
+    return model.eval().requires_grad_(False)
+
+
 def pytest_terminal_summary(terminalreporter):
     tried = [
         number

@@ -1,7 +1,7 @@
-"""Wrong functions at random, for the fuzz of the checks: ``WRONG`` draws how to make one from an exercise's reference.
+"""Random wrong functions for the fuzz of the checks: ``WRONG`` draws a recipe that makes one from an exercise.
 
-A function that spoils what the reference does may still be right: where an exercise asks for an effect (``EFFECT``), or where
-the change is smaller than what a check must tell apart (``visible``). It notes in ``differed`` whether it was ever wrong.
+A function that spoils the reference may still be right: where an exercise asks for an effect (``EFFECT``), or where the
+change is too small for a check to see (``visible``). The attribute ``differed`` of the function is true once it was wrong.
 """
 
 import builtins
@@ -9,32 +9,38 @@ import math
 
 import numpy as np
 import torch
-from helpers.exercises.lesson_04.induction_head import SECOND, after_layer_0
-from helpers.exercises.lesson_04.previous_token_head import embedded
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from helpers.exercises.lesson_04.heads_by_hand import attend
+from helpers.exercises.lesson_04.e10_induction_head import SECOND_COPY
+from helpers.exercises.lesson_04.heads_by_hand import first_layer_input, second_layer_input
 from helpers.exercises.sandbox import TimeUp
+from helpers.planted import HeadWeights, attend
+
+
+def on_input(head, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Pattern and output of a head."""
+    return attend(HeadWeights(*map(Tensor.float, head)), *inputs)
+
 
 EFFECT = {
     "3.3": lambda scores: scores.square().mean().log(),  # random: their level counts
     "4.1": lambda tokens: sorted(tokens.tolist()),  # random: the rows may come in any order
     "4.5": lambda factors: factors[0] @ factors[1],
-    "4.9": lambda head: attend(map(Tensor.float, head), *embedded()),
-    "6.6": lambda pair: (
-        pair[0],
-        pair[1](torch.arange(60.0).view(2, 5, 6), hook=None),
-    ),  # a hook: what it makes of a stream
-    "4.10": lambda head: [part[SECOND] for part in attend(map(Tensor.float, head), *after_layer_0())],
+    "4.9": lambda head: on_input(head, first_layer_input()),
+    "4.10": lambda head: [part[SECOND_COPY] for part in on_input(head, second_layer_input())],
+    "6.6": lambda pair: (pair[0], pair[1](torch.arange(60.0).view(2, 5, 6), hook=None)),  # on a stream
 }
 
 
 def visible(right, wrong) -> bool:
-    """Whether two outputs differ in structure, or in a number by more than 5 % and 0.05 (the widest tolerance is 1 % and 0.01)."""
-    (ours, form), (theirs, other_form) = tree_flatten(right), tree_flatten(wrong)
-    return form != other_form or any(map(leaf_differs, ours, theirs))
+    """Compare two outputs: true if they differ in structure, or in a number by more than 5 % and 0.05.
+
+    (The widest tolerance of a check is 1 % and 0.01.)
+    """
+    (right_leaves, right_form), (wrong_leaves, wrong_form) = tree_flatten(right), tree_flatten(wrong)
+    return right_form != wrong_form or any(map(leaf_differs, right_leaves, wrong_leaves))
 
 
 def leaf_differs(right, wrong) -> bool:
@@ -47,8 +53,8 @@ def leaf_differs(right, wrong) -> bool:
     if right.shape != wrong.shape or right.is_complex() != wrong.is_complex():
         return True
     right, wrong = right.double(), wrong.double()
-    same = (right - wrong).abs() <= 0.05 * (1 + right.abs())
-    return not bool((same | (right == wrong) | (right.isnan() & wrong.isnan())).all())
+    close = (right - wrong).abs() <= 0.05 * (1 + right.abs())
+    return not bool((close | (right == wrong) | (right.isnan() & wrong.isnan())).all())
 
 
 # nonsense --------------------------------------------------------------------------------------------------------------
@@ -138,19 +144,19 @@ VALUES = st.recursive(
 ERRORS = [
     kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)
 ]
-ERRORS.remove(KeyboardInterrupt)  # goes through a check: it is the learner's own hand
+ERRORS.remove(KeyboardInterrupt)  # goes through a check: the learner interrupts it
 ERRORS += [HostileError, HostileMemoryError, TimeUp, torch.OutOfMemoryError, torch.linalg.LinAlgError]
 
 
 def nonsense(value):
-    """Returns the same value whatever it is given."""
-    return lambda exercise: always_wrong(lambda *given: value)
+    """A function that returns the same value for all arguments."""
+    return lambda exercise: always_wrong(lambda *arguments: value)
 
 
 def raising(kind):
-    """Raises."""
+    """A function that raises."""
 
-    def function(*given):
+    def function(*arguments):
         raise kind
 
     return lambda exercise: always_wrong(function)
@@ -206,20 +212,20 @@ SPOILS = {
 
 
 def spoil(value, how: str, index: int, amount: float):
-    """One leaf of an output or input in another way; numbers as tensors without axes."""
+    """Change a leaf of an output or input; numbers become tensors without axes."""
     if isinstance(value, bool | int | float):
         value = torch.tensor(value)
     return SPOILS[how](value, index, amount) if isinstance(value, Tensor) else str(value)[::-1]
 
 
 def spoiled_output(leaf: int, how: str, index: int, amount: float):
-    """What the reference returns, with one of its parts spoiled."""
+    """The reference with a part of its output spoiled."""
 
-    def change(reference, given):
-        leaves, form = tree_flatten(reference(*given))
+    def change(reference, arguments):
+        leaves, form = tree_flatten(reference(*arguments))
         at = leaf % len(leaves)
-        new = [spoil(old, how, index, amount) if i == at else old for i, old in enumerate(leaves)]
-        return tree_unflatten(leaves, form), tree_unflatten(new, form)
+        spoiled = [spoil(old, how, index, amount) if i == at else old for i, old in enumerate(leaves)]
+        return tree_unflatten(leaves, form), tree_unflatten(spoiled, form)
 
     return lambda exercise: compared(exercise, change)
 
@@ -227,12 +233,12 @@ def spoiled_output(leaf: int, how: str, index: int, amount: float):
 def spoiled_input(leaf: int, how: str, index: int, amount: float):
     """The reference on other inputs: one of the tensors spoiled."""
 
-    def change(reference, given):
-        leaves, form = tree_flatten(given)
+    def change(reference, arguments):
+        leaves, form = tree_flatten(arguments)
         tensors = [i for i, value in enumerate(leaves) if isinstance(value, Tensor)]
         at = tensors[leaf % len(tensors)] if tensors else None
-        new = [spoil(old, how, index, amount) if i == at else old for i, old in enumerate(leaves)]
-        return reference(*again(given)), reference(*tree_unflatten(new, form))
+        spoiled = [spoil(old, how, index, amount) if i == at else old for i, old in enumerate(leaves)]
+        return reference(*again(arguments)), reference(*tree_unflatten(spoiled, form))
 
     return lambda exercise: compared(exercise, change)
 
@@ -240,44 +246,44 @@ def spoiled_input(leaf: int, how: str, index: int, amount: float):
 def swapped(first: int, second: int):
     """The reference with two of its arguments swapped."""
 
-    def change(reference, given):
-        new = list(given)
-        i, j = (place % max(1, len(new)) for place in (first, second))
-        if new:
-            new[i], new[j] = new[j], new[i]
-        return reference(*again(given)), reference(*new)
+    def change(reference, arguments):
+        reordered = list(arguments)
+        i, j = (place % max(1, len(reordered)) for place in (first, second))
+        if reordered:
+            reordered[i], reordered[j] = reordered[j], reordered[i]
+        return reference(*again(arguments)), reference(*reordered)
 
     return lambda exercise: compared(exercise, change)
 
 
-def again(given: tuple) -> list:
-    """Arguments for one more call: a generator begins where it stands."""
-    return [value.clone_state() if isinstance(value, torch.Generator) else value for value in given]
+def again(arguments: tuple) -> list:
+    """Arguments for one more call, with generators in the same state."""
+    return [value.clone_state() if isinstance(value, torch.Generator) else value for value in arguments]
 
 
 def compared(exercise, change):
-    """A function that returns the second of ``change(reference, arguments)`` and notes whether it differs from the first."""
+    """A function that returns the second of ``change(reference, arguments)``; ``differed`` from the first or not."""
     effect = EFFECT.get(exercise.id, lambda output: output)
 
-    def function(*given):
-        right, new = change(exercise.reference, given)
+    def function(*arguments):
+        right, wrong = change(exercise.reference, arguments)
         try:
-            function.differed |= visible(effect(right), effect(new))
+            function.differed |= visible(effect(right), effect(wrong))
         except Exception:  # what has no effect at all
             function.differed = True
-        return new
+        return wrong
 
     function.differed = False
     return function
 
 
 def in_place(leaf: int):
-    """The reference, which changes one of its input tensors when it is done."""
+    """The reference, which changes one of its input tensors before it returns."""
 
     def make(exercise):
-        def function(*given):
-            output = exercise.reference(*given)
-            tensors = [value for value in tree_flatten(given)[0] if isinstance(value, Tensor)]
+        def function(*arguments):
+            output = exercise.reference(*arguments)
+            tensors = [value for value in tree_flatten(arguments)[0] if isinstance(value, Tensor)]
             if tensors:
                 function.differed = True
                 tensor = tensors[leaf % len(tensors)]

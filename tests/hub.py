@@ -1,9 +1,13 @@
-"""A local server that speaks as much of the Hugging Face hub's protocol as loading a model takes."""
+"""Random GPT-2 models in a folder, and a local server with the part of the hub's protocol that loading needs."""
 
 import contextlib
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
+import textwrap
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,15 +21,16 @@ from helpers.models import DATA
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
-    """As GPT-2's in what matters here: ``<|endoftext|>`` begins a text, and every word of the prompts is one token.
+    """A tokenizer like GPT-2's: ``<|endoftext|>`` begins a text, every word of the prompts is one token.
 
-    (In the course's tokenizer all templates are of one length, since it was trained on them; in GPT-2's they are not.)
+    (In the course's tokenizer all templates have the same length, since it was trained on them; in GPT-2's they do not.)
     """
-    words = [f" {word}" for group in json.loads((DATA / "words.json").read_text()).values() for word in group]
-    given = dict.fromkeys(("A", "B", "S"), "Mary") | dict(place="house", object="book", other="key")
+    groups = json.loads((DATA / "words.json").read_text(encoding="utf-8")).values()
+    words = [f" {word}" for group in groups for word in group]
+    fields = dict.fromkeys(("A", "B", "S"), "Mary") | dict(place="house", object="book", other="key")
     tokenizer = ByteLevelBPETokenizer()
     tokenizer.train_from_iterator(
-        words + [template.format_map(given) for template in TEMPLATES],
+        words + [template.format_map(fields) for template in TEMPLATES],
         vocab_size=20_000,
         min_frequency=1,
         show_progress=False,
@@ -38,7 +43,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def save_gpt2(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **sizes) -> GPT2LMHeadModel:
-    """A random GPT-2 and its tokenizer (by default the course's) in a folder, as the hub has them; tiny unless ``sizes`` say more."""
+    """Save a random GPT-2 and its tokenizer (by default the course's) as the hub has them; tiny unless ``sizes`` say more."""
     torch.manual_seed(0)
     tokenizer = tokenizer or PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
     sizes = dict(n_layer=2, n_head=3, n_embd=24, vocab_size=len(tokenizer), n_positions=32) | sizes
@@ -48,11 +53,31 @@ def save_gpt2(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **
     return model
 
 
+def in_fresh_python(code: str, hub: str, home: Path) -> str:
+    """Return what ``code`` prints in another Python process whose hub is ``hub``."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @contextlib.contextmanager
 def serve(folder: Path, fault=lambda path, *reply: reply):
     """Serve ``folder/OWNER/REPO/FILE`` (or ``folder/REPO/FILE``) as hub repositories; yields the address.
 
-    ``fault(path, status, content, headers)`` may change what is answered.
+    ``fault(path, status, content, headers)`` may change the answer.
     """
 
     class Hub(BaseHTTPRequestHandler):

@@ -20,6 +20,7 @@ CHROMIUM_FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+SHOTS = os.environ.get("CIRCUITS_SHOTS")  # a folder, to keep the screenshots for a look
 DARK = {"@jupyterlab/apputils-extension/themes": '{"theme": "JupyterLab Dark"}'}
 QUIET = {"@jupyterlab/apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}'}
 
@@ -40,19 +41,21 @@ def jupyterlab(folder: Path, home: Path, settings: dict[str, str] | None = None)
     for name, text in {**QUIET, **(settings or {})}.items():
         file = home / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
     port, token = free_port(), secrets.token_hex(16)
     folders = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
         "JUPYTER_RUNTIME_DIR": "run",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
     }
-    folders |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     environment = {**os.environ, **{name: str(home / value) for name, value in folders.items()}}
     environment["CIRCUITS_PROGRESS"] = str(home / "progress.json")
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser",
+        f"--ServerApp.root_dir={folder}",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--IdentityProvider.token={token}",
         "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
@@ -68,8 +71,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(command: list[str], answers: str, log: Path, environment: dict[str, str], folder: Path = ROOT):
-    """A process that serves; waits until it answers at an address, and ends it with all its children."""
+def server(command: list[str], url: str, log: Path, environment: dict[str, str], folder: Path = ROOT):
+    """A process that serves; waits until it answers at ``url``, and ends it with all its children."""
     with open(log, "wb") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=out, env=environment, cwd=folder, start_new_session=True
@@ -78,13 +81,13 @@ def server(command: list[str], answers: str, log: Path, environment: dict[str, s
         for _ in range(240):
             with contextlib.suppress(OSError):
                 with contextlib.suppress(urllib.error.HTTPError):  # an answer, too
-                    urllib.request.urlopen(answers, timeout=60).read()
+                    urllib.request.urlopen(url, timeout=60).read()
                 break
             if process.poll() is not None:
-                raise RuntimeError("the server ended: " + log.read_text()[-2000:])
+                raise RuntimeError("the server ended: " + log.read_text(encoding="utf-8")[-2000:])
             time.sleep(0.25)
         else:
-            raise RuntimeError("the server did not answer: " + log.read_text()[-2000:])
+            raise RuntimeError("the server did not answer: " + log.read_text(encoding="utf-8")[-2000:])
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -144,8 +147,11 @@ def command(page: Page, name: str, seconds: int = 900) -> None:
 def errors(page: Page) -> list:
     """Cell id and text of every error among the outputs."""
     return page.evaluate(
-        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(cell => cell.type === 'code').flatMap(cell =>
-            cell.toJSON().outputs.filter(o => o.output_type === 'error').map(o => [cell.id, o.evalue]))"""
+        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+            .filter(cell => cell.type === 'code')
+            .flatMap(cell => cell.toJSON().outputs
+                .filter(output => output.output_type === 'error')
+                .map(output => [cell.id, output.evalue]))"""
     )
 
 
@@ -178,3 +184,9 @@ def run_cell(page: Page, cell_id: str) -> str:
     page.wait_for_timeout(300)
     output = cell.locator(".jp-OutputArea-output")
     return "\n".join(output.nth(i).text_content() for i in range(output.count()))
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a screenshot, where CIRCUITS_SHOTS names a folder."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")

@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from helpers import __repository__, __version__, colab
-from helpers.build.notebooks import ROOT, first_cell
+from helpers.build.committed_form import first_cell
+from helpers.build.lesson_files import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +26,10 @@ def remote(tmp_path_factory):
 
 def test_the_first_cell_fetches_the_course_once_and_is_safe_to_run_twice(remote, tmp_path):
     (tmp_path / "google").mkdir()
-    (tmp_path / "google/colab.py").write_text("")
+    (tmp_path / "google/colab.py").touch()
     cell = first_cell().replace(__repository__, f"file://{remote}")
     code = f"import google.colab\n{cell}\n{cell}\nimport helpers\nprint(helpers.__file__, sys.path.count(str(root)))"
-    (tmp_path / "alone.py").write_text(code)
+    (tmp_path / "alone.py").write_text(code, encoding="utf-8")
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "alone.py"],
@@ -63,7 +65,8 @@ def test_on_colab_only_what_is_missing_is_installed_and_torch_is_kept(monkeypatc
     ran = []
 
     def run(command, check):
-        ran.append((command, open(command[command.index("--constraint") + 1]).read()))
+        file = Path(command[command.index("--constraint") + 1])
+        ran.append((command, file.read_text(encoding="utf-8")))
 
     monkeypatch.setattr(colab.subprocess, "run", run)
     colab.install_missing()

@@ -1,4 +1,4 @@
-"""The explorer in a real browser, in JupyterLab and as Voilà's web page: what a click, a key or a bad text changes, and how fast."""
+"""The explorer in JupyterLab and as Voilà's web page: what a click, a key or a bad text changes, and how fast."""
 
 import contextlib
 import os
@@ -8,8 +8,19 @@ import time
 
 import pytest
 
-from tests.lab import browser, command, course, errors, free_port, jupyterlab, open_notebook, server
-from tests.test_lab import DARK, SHOTS, shot
+from tests.lab import (
+    DARK,
+    SHOTS,
+    browser,
+    command,
+    course,
+    errors,
+    free_port,
+    jupyterlab,
+    open_notebook,
+    server,
+    shot,
+)
 
 NOTEBOOK = "notebooks/07_circuit_explorer.ipynb"
 HOSTILE = "</script><img src=x onerror=document.hit=1>"
@@ -105,7 +116,7 @@ def test_the_explorer_shows_changes_and_refuses(page):
     shot(page, f"{page.theme}-explorer-line")
     memory = opened(page, "memory")
     memory.locator(".js-plotly-plot").wait_for()
-    assert "→  store 14:L5H7" in memory.locator("pre").text_content()
+    assert "→  write 14:5.7" in memory.locator("pre").text_content()
     shot(page, f"{page.theme}-explorer-memory")
     opened(page, "logit lens").locator(".js-plotly-plot").wait_for()
     shot(page, f"{page.theme}-explorer-lens")
@@ -137,20 +148,20 @@ def test_a_patch_is_applied_by_a_click_and_steering_by_a_key(page):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "sentence"),
     [
-        ("text", "", "the text is empty"),
-        ("text", "the cat " * 500, "longer than the 40 tokens"),
+        ("text", "", "expected a text, got an empty field"),
+        ("text", "the cat " * 500, "at most 40 tokens, got a longer one"),
         ("answer", "Bartholomew of Nowhere", "one token"),
         ("second text", "Short.", "as long as the first"),
     ],
 )
-def test_what_cannot_be_used_is_answered_beside_the_field(shared, name, text, said):
+def test_what_cannot_be_used_is_answered_beside_the_field(shared, name, text, sentence):
     kept = summary(shared).text_content()
     beside = shared.locator(".widget-hbox", has=field(shared, name)).locator(".widget-html").last
     before = field(shared, name).input_value()
     typed(shared, name, text, beside)
-    assert said in beside.text_content() and summary(shared).text_content() == kept
+    assert sentence in beside.text_content() and summary(shared).text_content() == kept
     typed(shared, name, before, beside)
     assert beside.text_content() == ""
 

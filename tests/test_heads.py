@@ -1,31 +1,46 @@
-"""Detectors on patterns whose answer is known."""
+"""Detectors on patterns whose scores are known."""
 
+import pytest
 import torch
 
-from helpers.exercises.inputs import small_model
-from helpers.heads import induction_score, previous_token_score
-from helpers.sequences import repeated_tokens
+from helpers.heads import (
+    current_token_score,
+    duplicate_token_score,
+    first_token_score,
+    induction_score,
+    previous_token_score,
+)
+
+LENGTH, PERIOD = 21, 10
 
 
-def test_a_perfect_head_scores_1_and_others_0_and_axes_are_kept():
-    n, period = 21, 10
-    previous, induction, current = torch.zeros(3, n, n).unbind()
-    for query in range(n):
-        previous[query, max(query - 1, 0)] = 1
-        induction[query, query - period + 1 if query > period else query] = 1
-        current[query, query] = 1
-    patterns = torch.stack([torch.stack([previous, induction, current])] * 2)  # [layer head query key]
-    assert previous_token_score(patterns).tolist() == [[1, 0, 0]] * 2
-    assert induction_score(patterns, period).tolist() == [[0, 1, 0]] * 2
+def attending(back: int):
+    """Pattern of a head that attends ``back`` positions back, to the first position where there is none."""
+    pattern = torch.zeros(LENGTH, LENGTH)
+    for query in range(LENGTH):
+        pattern[query, max(query - back, 0)] = 1
+    return pattern
 
 
-def test_repeated_tokens_repeat_after_bos_and_hold_no_other_bos():
-    model = small_model()
-    model.tokenizer = type("Tokenizer", (), {"bos_token_id": 4})()
-    try:
-        tokens = repeated_tokens(model, length=6, batch=50, seed=1)
-    finally:
-        model.tokenizer = None
-    assert tokens.shape == (50, 13) and (tokens[:, 0] == 4).all()
-    assert torch.equal(tokens[:, 1:7], tokens[:, 7:])
-    assert set(tokens[:, 1:].unique().tolist()) == set(range(11)) - {4}
+PATTERNS = torch.stack([attending(back) for back in (0, 1, PERIOD - 1, PERIOD, LENGTH)])
+
+
+@pytest.mark.parametrize(
+    ("score", "head"),
+    [
+        (current_token_score, 0),
+        (previous_token_score, 1),
+        (lambda pattern: induction_score(pattern, PERIOD), 2),
+        (lambda pattern: duplicate_token_score(pattern, PERIOD), 3),
+        (first_token_score, 4),
+    ],
+)
+def test_a_perfect_head_scores_1_in_its_detector_and_less_in_others(score, head):
+    scores = score(PATTERNS)
+    assert scores[head] == 1 and scores.argmax() == head and (scores < 1).sum() == 4
+
+
+def test_axes_before_query_and_key_are_kept():
+    patterns = torch.stack([PATTERNS] * 2)  # [layer head query key]
+    assert induction_score(patterns, PERIOD).shape == previous_token_score(patterns).shape == (2, 5)
+    torch.testing.assert_close(previous_token_score(patterns)[1], previous_token_score(PATTERNS))

@@ -2,14 +2,14 @@
 
 import re
 
-import nbformat
 import pytest
 
 from helpers import __repository__
-from helpers.build.notebooks import INDEX, ROOT, exercise_map, lessons, with_map
-from helpers.exercises import all as all_exercises
+from helpers.build.exercise_map import INDEX, exercise_map, with_map
+from helpers.build.lesson_files import ROOT, lessons, read_lesson
+from helpers.exercises import all_exercises
 
-TEXT = INDEX.read_text(encoding="utf8")
+TEXT = INDEX.read_text(encoding="utf-8")
 GLOSSARY = TEXT.split("## Glossary")[1]
 TERM = re.compile(r"- \*\*(.+?)\*\*( \(.+?\))?: (.+)\. \[lesson (\d)\]\((\S+)#(\S+)\)")
 TERMS = [TERM.fullmatch(line) for line in GLOSSARY.splitlines() if line.startswith("-")]
@@ -17,28 +17,31 @@ TERMS = [TERM.fullmatch(line) for line in GLOSSARY.splitlines() if line.startswi
 
 def sections(path) -> dict[str, str]:
     """The text of every section of a lesson, by anchor, with the sections inside it."""
-    cells = nbformat.read(path, as_version=4).cells
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    found = {}
-    for heading in re.finditer(r"^(#+) (.+)$", text, re.M):
-        end = re.compile(rf"^#{{1,{len(heading[1])}}} (?!Exercise )", re.M).search(text, heading.end())
+    text = "\n".join(cell.source for cell in read_lesson(path).cells if cell.cell_type == "markdown")
+    by_anchor = {}
+    for heading in re.finditer(r"^(#+) (.+)$", text, re.MULTILINE):
+        end = re.compile(rf"^#{{1,{len(heading[1])}}} (?!Exercise )", re.MULTILINE).search(
+            text, heading.end()
+        )
         anchor = heading[2].replace("`", "").replace(" ", "-")
-        found[anchor] = text[heading.end() : end.start() if end else len(text)]
-    return found
+        by_anchor[anchor] = text[heading.end() : end.start() if end else len(text)]
+    return by_anchor
 
 
 SECTIONS = {path.name: sections(path) for path in lessons()}
 
 
 def italics(text: str) -> set[str]:
-    """What stands in italics, in small letters."""
-    plain = re.sub(r"`[^`]*`|\$[^$]*\$|\*\*.*?\*\*", "", text, flags=re.S)
-    return {" ".join(found.lower().split()) for found in re.findall(r"(?<![*\w])\*([^*]+)\*(?![*\w])", plain)}
+    """The words in italics, in small letters."""
+    plain = re.sub(r"`[^`]*`|\$[^$]*\$|\*\*.*?\*\*", "", text, flags=re.DOTALL)
+    return {" ".join(words.lower().split()) for words in re.findall(r"(?<![*\w])\*([^*]+)\*(?![*\w])", plain)}
 
 
 def test_the_map_is_that_of_the_registry():
     assert with_map(TEXT) == TEXT, "out of date: run python -m helpers.build.notebooks index"
-    rows = re.findall(r"^\| ([\d.]+) \| \[(.+)\]\(\S+\) \| (\d+) \| ([●○]{3}) \|$", exercise_map(), re.M)
+    rows = re.findall(
+        r"^\| ([\d.]+) \| \[(.+)\]\(\S+\) \| (\d+) \| ([●○]{3}) \|$", exercise_map(), re.MULTILINE
+    )
     assert rows == [(e.id, e.title, str(e.minutes), f"{'●' * e.difficulty:○<3}") for e in all_exercises()]
     totals = [int(total) for total in re.findall(r"\| \*\*(\d+)\*\* \| \|", TEXT)]
     assert len(totals) == len(lessons()) + 1
@@ -63,7 +66,7 @@ def test_every_term_stands_in_italics_in_the_section_it_links_to():
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", INDEX], ids=["README", "index"])
 def test_links_and_anchors_lead_somewhere(page):
-    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf8"))
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
     for target, anchor in links:
         assert target and (page.parent / target).exists(), target
         assert not anchor or anchor in SECTIONS[target.rpartition("/")[2]], f"{target}#{anchor}"
@@ -71,12 +74,12 @@ def test_links_and_anchors_lead_somewhere(page):
 
 
 def test_the_readme_links_the_index_and_says_how_to_cite():
-    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "](notebooks/index.md)" in readme
     assert f"url = {{{__repository__}}}" in readme
 
 
 def test_the_folder_of_the_lessons_holds_nothing_else():
-    others = {path.name for path in (ROOT / "notebooks").iterdir() if path.suffix != ".ipynb"}
-    assert others - {"__pycache__", ".ipynb_checkpoints"} == {"conftest.py", "index.md"}
+    names = {path.name for path in (ROOT / "notebooks").iterdir() if path.suffix != ".ipynb"}
+    assert names - {"__pycache__", ".ipynb_checkpoints"} == {"conftest.py", "index.md"}
     assert INDEX not in lessons()

@@ -1,15 +1,13 @@
 """Lesson 0 in a real JupyterLab: run it, answer an exercise in every way, look at the pictures."""
 
 import contextlib
-import os
-from pathlib import Path
 
-import nbformat
 import pytest
 
-from helpers.build.notebooks import PLOTLY, ROOT, lessons
+from helpers.build.lesson_files import PLOTLY, ROOT, figures_of, lessons, read_lesson
 from tests.lab import (
     DARK,
+    SHOTS,
     browser,
     command,
     course,
@@ -19,10 +17,10 @@ from tests.lab import (
     open_notebook,
     run_cell,
     select,
+    shot,
 )
 
 LESSON = "notebooks/00_start_here.ipynb"
-SHOTS = os.environ.get("CIRCUITS_SHOTS")  # a folder, to keep the screenshots for a look
 
 HEAD = '@exercise("0.1")\ndef attention_pattern(q, k):\n'
 SCORES = (
@@ -36,20 +34,20 @@ ANSWERS = [
     (SCORES + "    return scores.softmax(-1)", "mask missing"),
     (SCORES + MASK + "    return scores.softmax(-2)", "softmax over the query axis"),
     ("    return q @ k", "RuntimeError"),
-    ("    while True: pass", "stopped after 10 s"),
+    ("    while True: pass", "Stopped after 10 s"),
     (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
-    (SCORES + MASK + "    return (scores.softmax(-1)", "could not be read, line"),
+    (SCORES + MASK + "    return (scores.softmax(-1)", "could not read your cell, line"),
     (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
 ]
 
 # every plotly figure in a cell's outputs is on the page with the same data
-DRAWN_IS_GIVEN = """([id, plotly]) => {
+DRAWN_EQUALS_OUTPUT = """([id, plotly]) => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     const cell = notebook.widgets.find(cell => cell.model.id === id);
     const data = figure => JSON.stringify(figure.data);
-    const given = cell.model.toJSON().outputs.map(o => o.data && o.data[plotly]).filter(f => f).map(data);
+    const expected = cell.model.toJSON().outputs.map(o => o.data && o.data[plotly]).filter(f => f).map(data);
     const drawn = [...cell.node.querySelectorAll('.js-plotly-plot')].map(data);
-    return given.length > 0 && JSON.stringify(given) === JSON.stringify(drawn);
+    return expected.length > 0 && JSON.stringify(expected) === JSON.stringify(drawn);
 }"""
 
 # of a figure, or of the still that stands for it until the mouse is over it
@@ -57,11 +55,6 @@ WIDTH = """cell => {
     const drawn = cell.querySelector('.main-svg');
     return drawn ? drawn.getBoundingClientRect().width : cell.querySelector('img.plot-img').naturalWidth;
 }"""
-
-
-def shot(page, name):
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 THEMES = {"light": {}, "dark": DARK}
@@ -97,8 +90,7 @@ def test_lesson_0_runs_answers_and_draws(page):
     for number, (body, expected) in enumerate(ANSWERS):
         fill(page, "exercise-0-1", HEAD + body)
         run_cell(page, "exercise-0-1")
-        said = run_cell(page, "check-0-1")
-        assert expected in said
+        assert expected in run_cell(page, "check-0-1")
         shot(page, f"{page.theme}-check-{number}")
     assert "pattern is the model's" in run_cell(page, "compare-0-1")
     assert "1 of " in run_cell(page, "progress")
@@ -125,16 +117,17 @@ def test_a_view_is_a_picture_until_it_is_run_and_is_drawn_again_when_reopened(tm
 @pytest.mark.parametrize("theme", THEMES if SHOTS else ["light"])
 @pytest.mark.parametrize("path", lessons()[1:-1], ids=[path.stem for path in lessons()[1:-1]])
 def test_every_figure_of_a_lesson_is_drawn_without_a_network(path, theme, tmp_path):
-    cells = nbformat.read(path, as_version=4).cells
-    drawn = [c.id for c in cells if any(PLOTLY in output.get("data", {}) for output in c.get("outputs", []))]
+    with_figure = [cell.id for cell in read_lesson(path).cells if figures_of([cell])]
     with opened(str(path.relative_to(ROOT)), theme, tmp_path) as page:
         command(page, "notebook:run-all-cells")
         assert errors(page) == []
-        for cell_id in drawn:
+        for cell_id in with_figure:
             select(page, cell_id).locator(".js-plotly-plot .main-svg").first.wait_for()
-            page.wait_for_function(DRAWN_IS_GIVEN, arg=[cell_id, PLOTLY])  # the last, where it is drawn live
+            page.wait_for_function(
+                DRAWN_EQUALS_OUTPUT, arg=[cell_id, PLOTLY]
+            )  # the last, where it is drawn live
             if SHOTS:
                 page.wait_for_timeout(400)
                 shot(page, f"{theme}-{path.stem[:2]}-{cell_id}")
         assert page.refused == [] and page.errors == []
-    assert len(drawn) >= 5
+    assert len(with_figure) >= 5

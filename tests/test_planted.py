@@ -1,11 +1,12 @@
-"""The model written by hand: every detector, score, ablation and path cut has an exactly known answer on it."""
+"""The model written by hand: detectors, scores, ablations and path cuts have exactly known answers."""
 
 import pytest
 import torch
 
 from helpers import heads
+from helpers.components import PORTS
 from helpers.composition import composition_scores
-from helpers.hooks import cut_path_hooks
+from helpers.hooks import cut_path_hooks, replace_z_hooks
 from helpers.planted import BOS, Layout, distinct_repeated, empty_head, induction_model, planted_model
 
 LAYOUT = Layout(d_vocab=40, n_ctx=64)
@@ -22,7 +23,7 @@ def sequences(seed, length):
 
 
 def accuracy(logits, tokens, length):
-    """Share of the second copy's tokens, from its second on, that are predicted."""
+    """Fraction of the second copy's tokens, from its second on, that are predicted."""
     return (logits[:, length + 1 : -1].argmax(dim=-1) == tokens[:, length + 2 :]).float().mean().item()
 
 
@@ -39,12 +40,12 @@ def test_every_detector_gives_its_exact_value(model, seed, length):
     n = 2 * length + 1
     _, cache = model.run_with_cache(tokens)
     pattern = torch.stack([cache[f"blocks.{layer}.attn.hook_pattern"] for layer in (0, 1)]).mean(dim=1)
-    # queries 1 … length find no match and attend to all positions up to their own alike
-    alike = sum(1 / (i + 1) for i in range(1, length + 1)) / (2 * length)
+    # queries 1 … length match no key and attend equally to all positions up to their own
+    uniform = sum(1 / (i + 1) for i in range(1, length + 1)) / (2 * length)
     expected = {
-        heads.previous_token_score: [[0, 1, 1 / (n - 1)], [1 / (n - 1), alike, alike]],
-        heads.current_token_score: [[1, 0, 0], [0, alike, alike]],
-        heads.first_token_score: [[0, 1 / (n - 1), 1], [1, alike, alike]],
+        heads.previous_token_score: [[0, 1, 1 / (n - 1)], [1 / (n - 1), uniform, uniform]],
+        heads.current_token_score: [[1, 0, 0], [0, uniform, uniform]],
+        heads.first_token_score: [[0, 1 / (n - 1), 1], [1, uniform, uniform]],
     }
     for detector, values in expected.items():
         torch.testing.assert_close(detector(pattern), torch.tensor(values), atol=1e-6, rtol=0)
@@ -54,11 +55,11 @@ def test_every_detector_gives_its_exact_value(model, seed, length):
     torch.testing.assert_close(induction, torch.tensor([[0.0, 0, 0], [0, 0, 1]]), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("port", "QKV")
+@pytest.mark.parametrize("port", PORTS)
 def test_composition_scores_are_exact(model, port):
     scores = composition_scores(model, port)
     expected = torch.zeros_like(scores)
-    if port == "K":
+    if port == "k":
         expected[0, 1, 1, 2] = LAYOUT.d_vocab**-0.5  # ‖1‖ / (‖1‖ ‖1‖) of the identity between d_vocab tokens
     torch.testing.assert_close(scores, expected, atol=1e-6, rtol=0)
 
@@ -67,26 +68,22 @@ def test_composition_scores_are_exact(model, port):
 def test_ablating_a_circuit_head_ends_it_and_a_decoy_changes_nothing(model, head):
     layer, head = divmod(head, 3)
     tokens = sequences(3, 12)
-
-    def zero(z, hook):
-        z[:, :, head] = 0
-        return z
-
-    logits = model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", zero)])
+    zeros = [torch.zeros(1, 1, 3, LAYOUT.d_head)] * 2
+    logits = model.run_with_hooks(tokens, fwd_hooks=replace_z_hooks([(layer, head)], zeros))
     if (layer, head) in ((0, 1), (1, 2)):
         assert accuracy(logits, tokens, 12) < 0.2
     else:
         torch.testing.assert_close(logits, model(tokens), atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("port", "QKV")
-@pytest.mark.parametrize("writer", range(3))
-@pytest.mark.parametrize("reader", range(3))
-def test_only_the_path_into_the_induction_heads_keys_matters(model, port, writer, reader):
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("sender", range(3))
+@pytest.mark.parametrize("receiver", range(3))
+def test_only_the_path_into_the_induction_heads_keys_matters(model, port, sender, receiver):
     tokens = sequences(4, 12)
-    with model.hooks(fwd_hooks=cut_path_hooks(model, (0, writer), (1, reader), port)):
+    with model.hooks(fwd_hooks=cut_path_hooks(model, (0, sender), (1, receiver), port)):
         logits = model(tokens)
-    if (port, writer, reader) == ("K", 1, 2):
+    if (port, sender, receiver) == ("k", 1, 2):
         assert accuracy(logits, tokens, 12) < 0.2
     else:
         torch.testing.assert_close(logits, model(tokens), atol=0, rtol=0)

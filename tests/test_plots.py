@@ -2,15 +2,16 @@
 
 import torch
 
+from helpers.components import Component, Head
 from helpers.plots import (
-    GREY,
+    arrows,
     attention,
     attention_slider,
     bars,
     diagram,
     grouped_bars,
     heatmap,
-    memory,
+    memory_map,
     scatter,
 )
 
@@ -37,16 +38,6 @@ def test_bars_show_the_values():
     figure = bars(torch.tensor([1.0, -2.0]), ["a", "b"], "title", "y", highlight=1)
     assert list(figure.data[0].y) == [1, -2]
     assert len(set(figure.data[0].marker.color)) == 2
-
-
-def test_the_theme_is_legible_on_light_and_on_dark():
-    def contrast(a, b):
-        return (max(a, b) + 0.05) / (min(a, b) + 0.05)
-
-    level = int(GREY[1:3], 16) / 255
-    luminance = ((level + 0.055) / 1.055) ** 2.4
-    jupyter_dark = ((0x11 / 255 + 0.055) / 1.055) ** 2.4
-    assert contrast(luminance, 1) > 3.9 and contrast(luminance, jupyter_dark) > 4.5
 
 
 def test_a_slider_goes_through_the_patterns():
@@ -81,14 +72,27 @@ def test_names_in_a_crowd_are_left_to_hovering():
 
 
 def test_accesses_of_one_cell_share_a_mark():
-    accesses = {"q": (1, 0), "v": (1, 0), "store": (1, 1)}
-    figure = memory(torch.rand(2, 2), ["a", "b"], ["emb", "L0H0"], "title", accesses)
-    assert [mark.text[0] for mark in figure.data[1:]] == ["q, v", "store"]
+    accesses = {"q": (1, 0), "v": (1, 0), "write": (1, 1)}
+    figure = memory_map(torch.rand(2, 2), ["a", "b"], ["emb", "L0H0"], "title", accesses)
+    assert [mark.text[0] for mark in figure.data[1:]] == ["q, v", "write"]
 
 
-def test_a_diagram_has_an_arrow_for_each_question():
+def test_a_diagram_has_an_arrow_for_each_query():
     figure = diagram(["A", "B", "", "C"], {"one": (3, 0), "two": (3, 1)}, "title")
     assert len(figure.layout.shapes) == 2 and list(figure.data[0].x) == [0, 1, 3]
-    arrows = [note for note in figure.layout.annotations if note.showarrow is not False]
-    assert [note.x for note in arrows] == [0, 1]
+    heads = [note for note in figure.layout.annotations if note.showarrow is not False]
+    assert [note.x for note in heads] == [0, 1]
     assert [note.text for note in figure.layout.annotations if note.text] == ["one", "two"]
+
+
+def test_arrows_go_from_the_origin_to_the_directions():
+    figure = arrows({"a": torch.tensor([[1.0, 0], [0, 2]]), "b": torch.ones(2, 2)}, ["x", "<b>"], "title")
+    assert [list(trace.x) + list(trace.y) for trace in figure.data][:2] == [[0, 1, 0, 0], [0, 0, 0, 2]]
+    assert len(figure.data) == 4 and figure.data[1].text[1] == "&lt;b&gt;"
+    assert figure.layout.xaxis.range == figure.layout.yaxis2.range
+
+
+def test_heads_and_components_are_labels():
+    labels = [Head(0, 7), Component("mlp", 0)]
+    figure = bars(torch.ones(2), labels, "title", "y")
+    assert list(figure.layout.xaxis.ticktext) == ["0.7", "mlp 0"]

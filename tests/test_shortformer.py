@@ -1,4 +1,4 @@
-"""The shortformer model against its formula, and every hook against the worst trap: doing nothing in silence."""
+"""The shortformer model against its formula, and every hook: an edit must not be ignored in silence."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def formula(model, tokens):
     pos = tokens.shape[1]
     x, p = model.W_E[tokens], model.W_pos[:pos]
     for layer in range(model.cfg.n_layers):
-        stored = 0
+        output = 0
         for head in range(model.cfg.n_heads):
             q = (x + p) @ model.W_Q[layer, head]
             k = (x + p) @ model.W_K[layer, head]
@@ -21,8 +21,8 @@ def formula(model, tokens):
             scores = q @ k.transpose(1, 2) / model.cfg.d_head**0.5
             for query in range(pos):
                 scores[:, query, query + 1 :] = -torch.inf
-            stored = stored + scores.softmax(dim=-1) @ v @ model.W_O[layer, head]
-        x = x + stored
+            output = output + scores.softmax(dim=-1) @ v @ model.W_O[layer, head]
+        x = x + output
     return x @ model.W_U
 
 
@@ -61,38 +61,38 @@ def test_positions_reach_q_and_k_of_every_layer_and_nothing_else():
 
 
 NOT_ACTIVATIONS = {"embed.hook_in", "pos_embed.hook_in"}  # token ids and position numbers
-FIRED = [name for name in small_model().run_with_cache(TOKENS)[1].keys() if name not in NOT_ACTIVATIONS]
-DISCARDED = [
-    name for name in FIRED if name.endswith("hook_attn_scores")
-]  # TransformerLens discards these edits and says so
+FIRED = [name for name in small_model().run_with_cache(TOKENS)[1] if name not in NOT_ACTIVATIONS]
+# TransformerLens discards edits of the scores and warns
+DISCARDED = [name for name in FIRED if name.endswith("hook_attn_scores")]
 
 
-def edited(name):
+def effect_of_edit(name):
+    """Largest change of a logit when the activation is reversed along positions (or heads)."""
     model = small_model()
 
-    def shuffle(activation, hook):  # another value of the same kind: positions (or heads) in reverse
+    def reverse(activation, hook):
         return activation.flip(1)
 
-    logits = model.run_with_hooks(TOKENS, fwd_hooks=[(name, shuffle)])
+    logits = model.run_with_hooks(TOKENS, fwd_hooks=[(name, reverse)])
     return (logits - model(TOKENS)).abs().max().item()
 
 
 @pytest.mark.parametrize("name", [name for name in FIRED if name not in DISCARDED])
 def test_an_edit_changes_the_logits(name):
-    assert edited(name) > 1e-3
+    assert effect_of_edit(name) > 1e-3
 
 
 def test_the_hooks_of_the_lessons_are_among_them():
     names = ["hook_q", "hook_k", "hook_v", "hook_z", "hook_pattern"]
-    wanted = [f"blocks.{layer}.attn.{name}" for layer in range(2) for name in names]
-    wanted += ["hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"]
-    assert set(wanted) <= set(FIRED) - set(DISCARDED)
+    expected = [f"blocks.{layer}.attn.{name}" for layer in range(2) for name in names]
+    expected += ["hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"]
+    assert set(expected) <= set(FIRED) - set(DISCARDED)
 
 
 @pytest.mark.parametrize("name", DISCARDED)
 def test_an_edit_of_the_scores_is_discarded_with_a_warning(name):
     with pytest.warns(UserWarning, match="hook_attn_scores"):
-        assert edited(name) == 0
+        assert effect_of_edit(name) == 0
 
 
 def test_a_prompt_longer_than_the_context_is_refused():

@@ -1,11 +1,11 @@
-"""The course on other versions of its packages: the oldest and newest that requirements.txt allows, and Colab's.
+"""The course on the oldest and newest packages that requirements.txt allows, and on Colab's.
 
     python -m tests.versions oldest FOLDER --python python3.11    # makes an environment in FOLDER, runs all tests in it
     python -m tests.versions newest FOLDER --python python3.13
     python -m tests.versions colab FOLDER --python python3.13     # runs every notebook as on Colab, alone in a folder
 
-Needs uv (``pip install uv``), which finds the oldest versions that go together. An environment that is there already is
-used again. What stands behind the options goes to pytest.
+Needs uv (``pip install uv``), which finds the oldest versions that go together. An existing environment is used again.
+Further options go to pytest.
 """
 
 import argparse
@@ -16,14 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
-
 from helpers import __repository__, __version__
-from helpers.build.notebooks import ROOT, lessons, seconds, statuses
+from helpers.build.lesson_files import ROOT, lessons, outputs_of, read_lesson
+from helpers.build.lesson_runs import seconds, statuses
 from helpers.colab import UNTOUCHED
 
 REQUIREMENTS = ("-r", str(ROOT / "requirements.txt"))
-COLAB = (  # of what Colab ships, what the course meets there
+COLAB = (  # packages that Colab ships and the course uses
     "torch==2.11.*", "numpy==2.1.*", "transformers==5.15.*", "plotly==5.24.*", "ipywidgets==7.7.1", "ipython==7.34.0",
     "ipykernel==6.17.1", "nbclient", "accelerate", "datasets", "einops", "pandas", "sentencepiece", "wandb", "matplotlib",
     "platformdirs", "filelock",
@@ -34,20 +33,23 @@ EXECUTE = (
 )
 
 
-def environment(folder: Path, python: str, *wanted: str) -> Path:
-    """The Python of a virtual environment in which ``uv pip install`` was given ``wanted``; made if it is not there."""
+def environment(folder: Path, python: str, *requirements: str) -> Path:
+    """Return the Python of a virtual environment with these requirements; make it if there is none."""
     inside = folder / "bin" / "python"
-    if not (folder / "made").exists():
+    complete = folder / "complete"
+    if not complete.exists():
         subprocess.run(
             ["uv", "venv", "--quiet", "--seed", "--clear", "--python", python, str(folder)], check=True
         )
-        subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(inside), *wanted], check=True)
-        (folder / "made").touch()
+        subprocess.run(
+            ["uv", "pip", "install", "--quiet", "--python", str(inside), *requirements], check=True
+        )
+        complete.touch()
     return inside
 
 
 def installed(python: Path) -> tuple[dict[str, str], float]:
-    """Versions of all packages of an environment, and its size in MB."""
+    """Return the versions of all packages of an environment, and its size in MB."""
     frozen = subprocess.run([str(python), "-m", "pip", "freeze"], capture_output=True, text=True, check=True)
     versions = dict(line.split("==") for line in frozen.stdout.splitlines() if "==" in line)
     size = sum(file.stat().st_size for file in python.parents[1].rglob("*") if not file.is_symlink())
@@ -55,10 +57,12 @@ def installed(python: Path) -> tuple[dict[str, str], float]:
 
 
 def as_on_colab(folder: Path) -> dict[str, str]:
-    """Process environment with a stub of ``google.colab``, and the course's address leading to a local clone with its tag."""
+    """Return a process environment with a stub of ``google.colab`` and a local clone at the course's address."""
     (folder / "stub/google/colab").mkdir(parents=True)
     (folder / "stub/google/colab/__init__.py").touch()
-    (folder / "stub/sitecustomize.py").write_text("import google.colab\n")  # Colab's kernels have imported it
+    (folder / "stub/sitecustomize.py").write_text(
+        "import google.colab\n", encoding="utf-8"
+    )  # Colab's kernels have imported it
     remote = folder / "remote"
     subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", str(remote)], check=True)
     subprocess.run(["git", "tag", "--force", f"v{__version__}"], cwd=remote, check=True, capture_output=True)
@@ -76,12 +80,15 @@ def as_on_colab(folder: Path) -> dict[str, str]:
 
 
 def run_on_colab(base: Path) -> None:
-    """Every notebook alone in a folder; what its first cell installed. One environment: the first notebook installs."""
+    """Run every notebook alone in a folder and print what its first cell installed.
+
+    All share one environment, so the first notebook installs.
+    """
     python = base / "bin" / "python"
     with tempfile.TemporaryDirectory() as scratch:
         settings = as_on_colab(Path(scratch))
         print(
-            f"{'notebook':42}{'seconds':>9}{'first cell':>12}{'installed MB':>14}   what was installed, exercises"
+            f"{'notebook':42}{'seconds':>9}{'first cell':>12}{'installed MB':>14}   installed packages, exercises"
         )
         for path in lessons():
             alone = Path(scratch) / path.stem
@@ -94,15 +101,14 @@ def run_on_colab(base: Path) -> None:
             after, grown = installed(python)
             changed = {name for name in before if after.get(name) != before[name]}
             assert not changed, f"changed what Colab ships: {changed}"
-            notebook = nbformat.read(alone / path.name, as_version=4)
+            notebook = read_lesson(alone / path.name)
             assert set(statuses(notebook).values()) <= {"not attempted"}
-            outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-            said = [output.text for output in outputs if output.get("name") == "stderr"]
-            assert not any("Traceback" in text for text in said), said
+            errors = [output.text for output in outputs_of(notebook.cells) if output.get("name") == "stderr"]
+            assert not any("Traceback" in text for text in errors), errors
             first = seconds(next(cell for cell in notebook.cells if cell.cell_type == "code"))
-            new = ", ".join(sorted(after.keys() - before.keys())) or "nothing"
+            added = ", ".join(sorted(after.keys() - before.keys())) or "nothing"
             print(
-                f"{path.stem:42}{taken:9.1f}{first:12.1f}{grown - size:14.1f}   {new}; {len(statuses(notebook))}",
+                f"{path.stem:42}{taken:9.1f}{first:12.1f}{grown - size:14.1f}   {added}; {len(statuses(notebook))}",
                 flush=True,
             )
         print("untouched:", ", ".join(f"{name} {after[name]}" for name in UNTOUCHED))
@@ -115,14 +121,14 @@ def main() -> None:
     parser.add_argument("kind", choices=["oldest", "newest", "colab"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--python", default="python3", help="the interpreter")
-    arguments, others = parser.parse_known_args()  # the others are pytest's
+    arguments, pytest_options = parser.parse_known_args()
     if arguments.kind == "colab":
         environment(arguments.folder, arguments.python, *COLAB)
         run_on_colab(arguments.folder.resolve())
         return
     resolution = "lowest-direct" if arguments.kind == "oldest" else "highest"
     python = environment(arguments.folder, arguments.python, "--resolution", resolution, *REQUIREMENTS)
-    command = [str(python.absolute()), "-m", "pytest", "-n", "2", "--dist", "loadfile", *others]
+    command = [str(python.absolute()), "-m", "pytest", "-n", "2", "--dist", "loadfile", *pytest_options]
     raise SystemExit(subprocess.run(command, cwd=ROOT).returncode)
 
 

@@ -1,1 +1,4 @@
-"""How every model in ``data/`` was made: ``python -m helpers.build.train NAME --corpus DIR``."""
+"""Maintainers' tools: lesson files, training of the shipped models, their cards.
+
+``python -m helpers.build.train NAME --corpus DIR`` makes the model ``data/NAME``.
+"""

@@ -1,25 +1,26 @@
-"""What the learner sees: check results, hints, solutions and progress as small HTML cards, and as plain text."""
+"""Cards: check results, hints, solutions and progress as small HTML boxes, and as plain text."""
 
 import html
 import re
 from dataclasses import dataclass
 
 from helpers.exercises.engine import Exercise, Result
+from helpers.theme import FAILED, NOT_ATTEMPTED, NOTE, PASSED
 
 SIGNS = {
-    "passed": ("✔", "Passed", "#1b8a5a"),
-    "failed": ("✘", "Not yet", "#c2571a"),
-    "not attempted": ("○", "Not attempted", "#7a7a7a"),
+    "passed": ("✔", "Passed", PASSED),
+    "failed": ("✘", "Not yet", FAILED),
+    "not attempted": ("○", "Not attempted", NOT_ATTEMPTED),
 }
 
 
 @dataclass
 class Card:
-    """A heading and paragraphs with a coloured edge; readable without the colour, on light and on dark themes."""
+    """A heading and paragraphs with a coloured edge, readable on light and on dark themes."""
 
     heading: str
     paragraphs: list[str]
-    colour: str = "#3a78b8"
+    colour: str = NOTE
     code: str = ""
 
     def __repr__(self) -> str:
@@ -40,7 +41,7 @@ class Card:
 
 
 def result_card(result: Result) -> Card:
-    """The card of a check."""
+    """Return the card that shows the result of a check."""
     sign, word, colour = SIGNS[result.status]
     exercise = result.exercise
     paragraphs = []
@@ -64,7 +65,7 @@ def result_card(result: Result) -> Card:
 
 
 def progress_card(exercises: list[Exercise], passed: set[str], note: str) -> Card:
-    """One line a lesson: a bar, and how many of its exercises passed."""
+    """Return the card with one line per lesson: a bar, and how many of its exercises passed."""
     lessons = sorted({exercise.id.split(".")[0] for exercise in exercises}, key=int)
     lines = []
     for lesson in lessons:

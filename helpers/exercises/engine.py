@@ -1,8 +1,8 @@
-"""The exercise engine: what an exercise is, and a check that survives whatever a learner's function does.
+"""The exercise engine: an exercise, and a check that survives whatever a learner's function does.
 
-An exercise's ``tests`` are functions that call the learner's function through ``Trial.call`` and raise ``Wrong`` with the
-name of the mistake and a sentence about it. Everything else (time, inputs, random state, hooks, prints, exceptions) is
-looked after here.
+An exercise's ``tests`` are functions that call the learner's function through ``Trial.call``. They
+raise ``Wrong`` with the name of the mistake and a sentence about it. The engine looks after
+everything else: time, inputs, random state, hooks, prints and exceptions.
 """
 
 import contextlib
@@ -15,15 +15,23 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from helpers.exercises.sandbox import Printed, TimeUp, Wrong, model_unchanged, plain, protected, within_time
+from helpers.exercises.sandbox import (
+    PrintRecorder,
+    TimeUp,
+    Wrong,
+    isolated,
+    models_unchanged,
+    to_plain_values,
+    within_time,
+)
 
-TIME_LIMIT_SECONDS = 10  # seconds
-MAX_MESSAGE_CHARACTERS = 1000  # characters: a message may quote what a function returned
+TIME_LIMIT_SECONDS = 10
+MAX_MESSAGE_CHARACTERS = 1000  # a message may quote what a function returned
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer that learners are known to give: its name, a sentence, and the function itself."""
+    """A wrong answer that learners are known to give: its name, a sentence, the function itself."""
 
     name: str
     explanation: str
@@ -45,57 +53,65 @@ class Exercise:
     solution_parts: tuple[Callable, ...] = ()  # functions that the reference calls and the solution shows
 
     def solution(self) -> str:
-        """Source of the reference, after that of the functions it calls."""
+        """Return the source of the reference, after that of the functions it calls."""
         return "\n\n".join(
             textwrap.dedent(inspect.getsource(part)) for part in (*self.solution_parts, self.reference)
         )
 
-    def check(self, answer: Callable) -> "Result":
-        """Try ``answer`` on every test; never raises, never changes the random state, never leaves a hook behind."""
-        if not callable(answer):
-            return self.result(
-                "failed", f"expected a function, got {type(answer).__name__}.", "not a function"
-            )
-        printed = Printed()
-        with protected(printed):
-            try:
-                trial = Trial(self, answer)
-                for test in self.tests:
-                    test(trial)
-                outcome = self.result("passed", "")
-            except NotImplementedError as error:
-                line = _learner_line(error, answer)  # torch raises it, too
-                theirs = line is not None and "raise NotImplementedError" in line[1]
-                outcome = self.result("not attempted", "") if theirs else self.crash(error, answer)
-            except Wrong as wrong:
-                outcome = self.result("failed", str(wrong), wrong.diagnosis)
-            except TimeUp:
-                outcome = self.result(
-                    "failed", f"stopped after {TIME_LIMIT_SECONDS} s: does a loop never end?", "too slow"
-                )
-            except BaseException as error:  # whatever a learner's function raises, SystemExit too
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-                outcome = self.crash(error, answer)
-        outcome.printed = printed.text()
-        return outcome
+    def check(self, answer: object) -> "Result":
+        """Run every test on ``answer``.
 
-    def crash(self, error: BaseException, answer: Callable) -> "Result":
+        Never raises, never changes the random state, never leaves a hook behind.
+        """
+        printed = PrintRecorder()
+        with isolated(printed):
+            result = self._outcome(answer)
+        result.printed = printed.text()
+        return result
+
+    def _outcome(self, answer: object) -> "Result":
+        if not callable(answer):
+            message = f"expected a function, got {type(answer).__name__}."
+            return Result(self, "failed", message, "not a function")
+        try:
+            trial = Trial(self, answer)
+            for test in self.tests:
+                test(trial)
+            return Result(self, "passed", "")
+        except KeyboardInterrupt:
+            raise
+        except NotImplementedError as error:
+            line = _learner_line(error, answer)
+            if line is not None and "raise NotImplementedError" in line[1]:
+                return Result(self, "not attempted", "")
+            return self._crash(error, answer)  # torch raises it, too
+        except Wrong as wrong:
+            return Result(self, "failed", str(wrong), wrong.diagnosis)
+        except TimeUp:
+            message = (
+                f"Stopped after {TIME_LIMIT_SECONDS} s. Is there an infinite loop, "
+                "or is the whole d_model × d_model matrix formed?"
+            )
+            return Result(self, "failed", message, "too slow")
+        except BaseException as error:  # whatever a learner's function raises, SystemExit included
+            return self._crash(error, answer)
+
+    def _crash(self, error: BaseException, answer: Callable) -> "Result":
         try:
             text = within_time(TIME_LIMIT_SECONDS, lambda: str(error)[:300])
         except BaseException:
-            text = "(an error that can not be shown)"
+            text = "(an error that cannot be shown)"
         line = _learner_line(error, answer)
-        where = f" in your line {line[0]}: {line[1]}" if line else ""
-        return self.result("failed", f"{type(error).__name__}: {text}{where}", "exception")
-
-    def result(self, status: str, message: str, diagnosis: str | None = None) -> "Result":
-        return Result(self, status, message[:MAX_MESSAGE_CHARACTERS], diagnosis)
+        position = f" in your line {line[0]}: {line[1]}" if line else ""
+        return Result(self, "failed", f"{type(error).__name__}: {text}{position}", "exception")
 
 
 @dataclass
 class Result:
-    """Outcome of a check: ``status`` is "passed", "failed" or "not attempted"; ``diagnosis`` names the mistake."""
+    """Outcome of a check.
+
+    ``status`` is "passed", "failed" or "not attempted"; ``diagnosis`` names the mistake.
+    """
 
     exercise: Exercise
     status: str
@@ -103,6 +119,9 @@ class Result:
     diagnosis: str | None = None
     printed: str = ""
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.message = self.message[:MAX_MESSAGE_CHARACTERS]
 
 
 class Trial:
@@ -112,25 +131,30 @@ class Trial:
         self.exercise, self.answer = exercise, answer
 
     def call(self, *arguments):
-        """The answer's output, in single precision. Raises ``Wrong`` when it changed an input, left a hook on a model or returned nothing."""
-        given = [_copied(argument) for argument in arguments]
+        """Return the answer's output, in single precision.
+
+        Raises ``Wrong`` if the answer changed an input, left a hook on a model or returned nothing.
+        """
+        copies = [_copied(argument) for argument in arguments]
         try:
-            with model_unchanged(arguments):
-                output = within_time(TIME_LIMIT_SECONDS, lambda: plain(self.answer(*given)))
+            with models_unchanged(arguments):
+                output = within_time(TIME_LIMIT_SECONDS, lambda: to_plain_values(self.answer(*copies)))
         except RuntimeError as error:
             if type(error) is RuntimeError and "allocate memory" in str(error):
                 raise Wrong(
-                    "out of memory", "a matrix too large for memory was formed: keep to thin factors."
+                    "out of memory",
+                    "a matrix too large for memory was formed. Keep to the thin factors.",
                 ) from error
             raise
-        if not _unchanged(arguments, tuple(given)):
+        if not _equal(arguments, tuple(copies)):
             raise Wrong(
                 "changed its input",
-                "your function changed one of its inputs in place; work on a copy: x.clone(), dict(x), list(x).",
+                "your function changed one of its inputs in place. "
+                "Work on a copy: x.clone(), dict(x), list(x).",
             )
         if output is None:
             raise Wrong(
-                "returned None", "your function returned None: does it return something in every case?"
+                "returned None", "your function returned None. Does every path through it end in a return?"
             )
         return (
             output.detach().float() if isinstance(output, Tensor) and output.is_floating_point() else output
@@ -142,38 +166,38 @@ class Trial:
         expected: Tensor,
         axes: str,
         tolerance: float = 1e-5,
-        pick=lambda output: output,
+        pick: Callable = lambda output: output,
     ) -> None:
-        """Raise ``Wrong`` unless the output equals ``expected``; known mistakes are recognised by what they return.
+        """Raise ``Wrong`` unless the output equals ``expected``.
 
-        ``pick`` takes the part to compare out of an output that has several.
+        Known mistakes are recognised by their output. ``pick`` selects the part of the output that
+        is compared.
         """
         self.behaves(lambda function: pick(function(*arguments)), expected, axes, tolerance)
 
     def behaves(
         self, experiment: Callable, expected: Tensor, axes: str, tolerance: float = 1e-5, what: str = ""
     ) -> None:
-        """As ``matches``, for what an experiment finds when it calls a function: ``experiment(function)`` is compared.
+        """Raise ``Wrong`` unless ``experiment(answer)`` equals ``expected``.
 
-        ``what`` says what was compared, where that is not the function's own output.
+        Known mistakes are recognised by their result. An experiment calls a function and measures
+        its effect. ``what`` names the measured quantity where it is not the function's own output.
         """
         observed = experiment(self.call)
         problem = difference(observed, expected, axes, tolerance)
         if problem is None:
             return
         for mistake in self.exercise.mistakes:
-            with contextlib.suppress(Exception):  # a mistake that can not run here is not this one
+            with contextlib.suppress(Exception):  # a mistake that cannot run here is not this one
                 if difference(observed, experiment(mistake.answer), axes, tolerance) is None:
                     problem = Wrong(mistake.name, mistake.explanation)
                     break
-        raise Wrong(
-            problem.diagnosis,
-            f"{what}: {problem}" if what and problem.diagnosis == "wrong values" else str(problem),
-        )
+        prefix = f"{what}: " if what and problem.diagnosis == "wrong values" else ""
+        raise Wrong(problem.diagnosis, f"{prefix}{problem}")
 
 
 def _copied(argument):
-    """A copy of a tensor, or of a dictionary, list or tuple of tensors; anything else as it is."""
+    """Copy a tensor, or a dictionary, list or tuple of tensors; return anything else as it is."""
     if isinstance(argument, Tensor):
         return argument.clone()
     if isinstance(argument, dict):
@@ -181,21 +205,25 @@ def _copied(argument):
     return type(argument)(map(_copied, argument)) if type(argument) in (list, tuple) else argument
 
 
-def _unchanged(before, after) -> bool:
-    """Whether a copy that a function was given still equals the original."""
+def _equal(before, after) -> bool:
+    """Return True if a copy that a function was called with still equals the original."""
     if isinstance(before, Tensor):
         return isinstance(after, Tensor) and before.shape == after.shape and torch.equal(before, after)
     if isinstance(before, dict):
-        return before.keys() == after.keys() and all(_unchanged(before[key], after[key]) for key in before)
+        return before.keys() == after.keys() and all(_equal(before[key], after[key]) for key in before)
     if type(before) in (list, tuple):
-        return len(before) == len(after) and all(map(_unchanged, before, after))
+        return len(before) == len(after) and all(map(_equal, before, after))
     return True
 
 
 def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> Wrong | None:
-    """How ``output`` differs from ``expected`` (whose axes are named ``axes``), or None when it does not.
+    """Return the difference of ``output`` from ``expected`` as a mistake, or None if they agree.
 
-    A plain number will do where one number is expected, integers where all expected numbers are whole.
+    ``axes`` names the axes of ``expected``. A Python number may stand for a tensor of one number,
+    integers for floating-point numbers if all expected numbers are whole.
+
+    >>> difference(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 2.0]), "head")
+    Wrong('1 of 2 entries differ, first at head=1: expected 2, got 3.')
     """
     if expected.ndim == 0 and isinstance(output, int | float):
         output = torch.tensor(float(output))
@@ -211,10 +239,10 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     output = output.detach().to(expected)
     if output.isnan().any() and not expected.isnan().any():
         index = tuple(output.isnan().nonzero()[0].tolist())
-        return Wrong("NaN", f"your result holds NaN, first at {_entry(index, axes)}.")
-    if torch.allclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True):
-        return None
+        return Wrong("NaN", f"expected numbers, got NaN, first at {_entry(index, axes)}.")
     wrong = ~torch.isclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True)
+    if not wrong.any():
+        return None
     index = tuple(wrong.nonzero()[0].tolist())
     return Wrong(
         "wrong values",
@@ -224,12 +252,12 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
 
 
 def _entry(index: tuple[int, ...], axes: str) -> str:
-    """An index with the names of its axes: ``head=0, query=2, key=1``."""
+    """Write an index with the names of its axes: ``head=0, query=2, key=1``."""
     return ", ".join(f"{name}={i}" for name, i in zip(axes.split(), index)) or "the only entry"
 
 
 def _learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:
-    """Number and text of the last line of the learner's own function that ``error`` passed through."""
+    """Return number and text of the learner's last line in the traceback of ``error``."""
     code = getattr(inspect.unwrap(answer), "__code__", None)
     lines = [
         (frame.lineno, (frame.line or "").strip())

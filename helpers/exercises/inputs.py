@@ -1,4 +1,4 @@
-"""Inputs for checks: seeded generators, and a small random model in which no two axes have the same length."""
+"""Inputs for checks: seeded generators, and a random model whose axes all differ in length."""
 
 import torch
 from transformer_lens.model_bridge import TransformerBridge
@@ -7,11 +7,20 @@ from helpers.shortformer import ShortformerModel, config, wrap
 
 
 def generator(seed: int) -> torch.Generator:
+    """Return a random generator with a seed.
+
+    >>> torch.equal(torch.rand(3, generator=generator(0)), torch.rand(3, generator=generator(0)))
+    True
+    """
     return torch.Generator().manual_seed(seed)
 
 
 def small_model() -> TransformerBridge:
-    """A random model in which no two axes have the same length: a new one at each call, whatever became of the last."""
+    """Return a random attention-only model: the same weights at each call, in an object of its own.
+
+    >>> list(small_model().W_O.shape)  # layer, head, d_head, d_model
+    [2, 3, 5, 20]
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = ShortformerModel(config(n_layers=2, n_heads=3, d_model=20, d_head=5, n_ctx=16, d_vocab=11))

@@ -1,13 +1,14 @@
-"""What surrounds a learner's function while it is checked: a time limit, a bin for prints, everything put back afterwards."""
+"""Isolation of a learner's function while it is checked: time, prints, settings, random state."""
 
 import contextlib
 import ctypes
+import inspect
 import io
 import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FunctionType, MethodType
 
@@ -17,11 +18,11 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformer_lens.model_bridge import TransformerBridge
 
-MAX_PRINTED_CHARACTERS = 2000  # characters kept of what a function prints
-MAX_RETURNED_VALUES = 10**7  # in one tensor that a function returns: no exercise asks for a thousandth of it
+MAX_PRINTED_CHARACTERS = 2000
+MAX_RETURNED_VALUES = 10**7  # per tensor; no exercise asks for a thousandth of it
 
 
-class Wrong(Exception):
+class Wrong(Exception):  # noqa: N818 - a wrong answer is a result, not an error
     """A mistake with a name (the diagnosis) and a sentence that says what is wrong."""
 
     def __init__(self, diagnosis: str, message: str):
@@ -30,11 +31,11 @@ class Wrong(Exception):
 
 
 class TimeUp(BaseException):
-    """Raised inside the learner's function when the time is over; not an Exception, so that ``except`` rarely stops it."""
+    """Raised in a function whose time is over; no Exception, so that ``except`` rarely stops it."""
 
 
-class Printed(io.TextIOBase):
-    """Where a function's prints go: the first ``MAX_PRINTED_CHARACTERS`` characters are kept."""
+class PrintRecorder(io.TextIOBase):
+    """A text stream that keeps the first ``MAX_PRINTED_CHARACTERS`` characters."""
 
     def __init__(self):
         self.kept, self.length = [], 0
@@ -46,13 +47,13 @@ class Printed(io.TextIOBase):
 
     def text(self) -> str:
         cut = self.length - MAX_PRINTED_CHARACTERS
-        return "".join(self.kept) + (f"\n… and {cut:,} characters more" if cut > 0 else "")
+        return "".join(self.kept) + (f"\n… and {cut:,} more characters" if cut > 0 else "")
 
 
 @contextlib.contextmanager
-def protected(printed: Printed):
-    """Check under torch's usual settings; keep prints, random state and settings of the notebook as they were."""
-    states = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+def isolated(printed: PrintRecorder) -> Iterator[None]:
+    """Run under torch's usual settings, record prints, restore settings and random state."""
+    python_state, numpy_state, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
         with (
@@ -65,23 +66,23 @@ def protected(printed: Printed):
         ):
             yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_default_dtype(states[2])
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_default_dtype(dtype)
 
 
 @contextlib.contextmanager
-def model_unchanged(arguments: tuple):
-    """Name hooks that a function leaves on a model, and weights that it changes, as mistakes."""
+def models_unchanged(arguments: tuple) -> Iterator[None]:
+    """Raise ``Wrong`` if a hook stays on a model among the arguments, or if its weights change."""
     models = [argument for argument in arguments if isinstance(argument, TransformerBridge)]
     weights = [{name: weight.clone() for name, weight in model.state_dict().items()} for model in models]
     yield
     for model, before in zip(models, weights):
-        if _hook_count(model) > 0:
+        if any(point.fwd_hooks or point.bwd_hooks for point in model.hook_dict.values()):
             raise Wrong(
                 "hook left behind",
-                "your function left a hook on the model, which would change every later run: "
-                "use model.run_with_hooks, or model.reset_hooks() at the end.",
+                "your function left a hook on the model, which would change every later run. "
+                "Use model.run_with_hooks, or call model.reset_hooks() at the end.",
             )
         after = model.state_dict()
         if before.keys() != after.keys() or any(
@@ -89,72 +90,90 @@ def model_unchanged(arguments: tuple):
         ):
             raise Wrong(
                 "changed the weights",
-                "your function changed the model's weights: edit an activation in a hook instead.",
+                "your function changed the model's weights. Edit an activation in a hook instead.",
             )
 
 
-def _hook_count(model: TransformerBridge) -> int:
-    """Number of hooks on the model."""
-    return sum(len(point.fwd_hooks) + len(point.bwd_hooks) for point in model.hook_dict.values())
+def to_plain_values(output):
+    """Rebuild an output from tensors, numbers, strings, functions and containers of these.
 
-
-def plain(output):
-    """The output as tensors, numbers, strings, lists, tuples, dictionaries and functions, which do nothing of their own when compared.
-
-    Anything else, subclasses of torch.Tensor too, becomes an empty object whose type has the same name.
+    Such values run no code of their own when they are compared. Anything else, subclasses of
+    torch.Tensor included, becomes an empty object whose type has the same name. Raises ``Wrong``
+    for complex or very large tensors.
     """
     if type(output) in (FunctionType, MethodType, partial):
         return output
     if type(output) in (Tensor, Parameter):
         if output.numel() > MAX_RETURNED_VALUES:
             raise Wrong(
-                "too large", f"your function returned {output.numel():,} numbers, {list(output.shape)}."
+                "too large",
+                f"expected at most {MAX_RETURNED_VALUES:,} numbers, got {output.numel():,}, "
+                f"shape {list(output.shape)}.",
             )
         if output.is_complex():
             raise Wrong("wrong dtype", f"expected real numbers, got {output.dtype}.")
         return output
     if isinstance(output, dict):
-        return {plain(key): plain(value) for key, value in output.items()}
+        return {to_plain_values(key): to_plain_values(value) for key, value in output.items()}
     for kind in (list, tuple):
         if isinstance(output, kind):
-            return kind(map(plain, output))
+            return kind(map(to_plain_values, output))
     for kind in (type(None), bool, int, float, str):
         if isinstance(output, kind):
             return output if type(output) is kind else kind(output)
     return type(type(output).__name__, (), {})()
 
 
-def within_time(seconds: float, function: Callable, *arguments):
-    """``function(*arguments)``, or ``TimeUp`` after ``seconds``: by a signal where there is one (it ends a sleep too)."""
-    thread = ctypes.c_ulong(threading.get_ident())
-    timer = threading.Timer(
-        seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc, [thread, ctypes.py_object(TimeUp)]
-    )
+def within_time(seconds: int | float, function: Callable, *arguments):
+    """Return ``function(*arguments)``, or raise ``TimeUp`` in it after ``seconds``.
+
+    >>> within_time(10, max, 2, 3)
+    3
+    """
     signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    tracer = sys.gettrace()
+    return (_within_alarm if signals else _within_timer)(seconds, function, *arguments)
 
-    def insist(frame, event, argument):
-        if event == "line":
-            raise TimeUp
-        return insist
 
-    def alarm(number, frame):
-        # A bare ``except:`` in a loop swallows one TimeUp; the next line of the learner's frames then raises another.
-        sys.settrace(lambda *_: None)
-        while frame is not None and frame.f_code is not within_time.__code__:
-            frame.f_trace = insist
-            frame = frame.f_back
-        raise TimeUp
-
-    if signals and signal.getitimer(signal.ITIMER_REAL)[0] > 0:
-        return function(*arguments)  # a check within a check: the outer limit goes on
-    previous = signal.signal(signal.SIGALRM, alarm) if signals else None
+def _within_alarm(seconds, function, *arguments):
+    """Limit the time by a signal, which ends a sleep as well (main thread of Linux and macOS)."""
+    if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+        return function(*arguments)  # a check within a check: the outer limit holds
+    tracer, handler = sys.gettrace(), signal.signal(signal.SIGALRM, _alarm)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds) if signals else timer.start()
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return function(*arguments)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        sys.settrace(tracer)
+
+
+def _alarm(number, frame):
+    """Raise ``TimeUp``, and again at each further line of the function's frames.
+
+    A bare ``except:`` in a loop swallows one ``TimeUp``.
+    """
+    outermost = inspect.unwrap(_within_alarm).__code__
+    sys.settrace(lambda *_: None)
+    while frame is not None and frame.f_code is not outermost:
+        frame.f_trace = _raise_at_each_line
+        frame = frame.f_back
+    raise TimeUp
+
+
+def _raise_at_each_line(frame, event, argument):
+    if event == "line":
+        raise TimeUp
+    return _raise_at_each_line
+
+
+def _within_timer(seconds, function, *arguments):
+    """Limit the time by a second thread (Windows, and threads that get no signals)."""
+    thread = ctypes.c_ulong(threading.get_ident())
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    timer = threading.Timer(seconds, raise_in, [thread, ctypes.py_object(TimeUp)])
+    timer.start()
+    try:
         return function(*arguments)
     finally:
         timer.cancel()
-        if signals:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
-            sys.settrace(tracer)

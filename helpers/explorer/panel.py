@@ -1,89 +1,117 @@
-"""A panel of the explorer: controls, what they show, a sentence when they cannot, and the code that shows the same in a notebook."""
+"""A panel of the explorer: controls, the view that they steer, a message, and the view as code."""
 
+import inspect
 import sys
+from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
 from IPython.display import HTML
 
 from helpers.explorer.subject import Subject
+from helpers.theme import ORANGE
 
-WIDE = widgets.Layout(width="560px", max_width="95%")
-NAMED = {"description_width": "96px"}
+FIELD_LAYOUT = widgets.Layout(width="560px", max_width="95%")
+LABEL_STYLE = {"description_width": "96px"}
 
 
 class Panel:
-    """One tab. A kind of panel says what its controls are, what they show of a subject, and by what code."""
+    """One tab. The view's parameters are names of controls and attributes of the subject."""
 
     title = ""
+    view: Callable[..., list]  # a function of helpers.explorer.views
 
     def __init__(self, explorer):
-        self.explorer, self.stale, self.shown_of = explorer, True, None
-        self.controls = self.make(explorer.subject)
-        self.said, self.place = widgets.HTML(), widgets.Output()
-        self.copy = widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))
-        code = widgets.Accordion(children=[self.copy], selected_index=None)
+        self.explorer, self.stale, self.drawn_subject = explorer, True, None
+        self.controls = self.make_controls(explorer.subject)
+        self.message, self.output = widgets.HTML(), widgets.Output()
+        self.code_box = widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))
+        code = widgets.Accordion(children=[self.code_box], selected_index=None)
         code.set_title(0, "as code: copy it into a notebook cell")
         self.row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self.row, self.said, self.place, code])
+        self.box = widgets.VBox([self.row, self.message, self.output, code])
         for control in self.controls.values():
-            # a stale one is drawn when it is opened
+            # a stale panel is drawn when it is opened
             control.observe(lambda change: self.stale or self.draw(), "value")
 
-    def make(self, subject: Subject) -> dict[str, widgets.Widget]:
-        """The controls, by the names under which ``show`` and ``code`` get their values."""
+    def make_controls(self, subject: Subject) -> dict[str, widgets.Widget]:
+        """The controls, by the names of the view's parameters."""
         return {}
 
-    def fit(self, subject: Subject) -> None:
-        """Adapt the controls to another text."""
+    def adapt(self, subject: Subject) -> None:
+        """Fit the controls to another text."""
 
-    def show(self, subject: Subject, **values) -> list:
-        """What is to be seen: figures and HTML."""
-        raise NotImplementedError
-
-    def code(self, subject: Subject, **values) -> str:
-        """Lines that, after ``subject.code()``, end in what the panel shows."""
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        """Take away what is shown."""
-        self.place.outputs = ()
+    def values(self) -> dict[str, Any]:
+        """Values of the controls, by name."""
+        return {name: control.value for name, control in self.controls.items()}
 
     def draw(self) -> None:
-        """Show what the controls say. Whatever goes wrong becomes a sentence; the picture before it stays if it is of this subject."""
+        """Show what the controls say.
+
+        An error becomes a message. The output before it stays if it belongs to the same subject.
+        """
         subject, self.stale = self.explorer.subject, False
-        values = {name: control.value for name, control in self.controls.items()}
         try:
-            shown = self.show(subject, **values)
-            self.copy.value = subject.code() + self.code(subject, **values)
+            outputs = self.show(subject)
+            self.code_box.value = self.code(subject)
         except Exception as error:
-            self.said.value = warning(error)
-            if self.shown_of is not subject:
+            self.message.value = error_message(error)
+            if self.drawn_subject is not subject:
                 self.clear()
             return
-        self.said.value, self.shown_of = "", subject
-        self.place.outputs = tuple(map(display_data, shown))
+        self.message.value, self.drawn_subject = "", subject
+        self.output.outputs = tuple(map(display_data, outputs))
+
+    def show(self, subject: Subject) -> list[go.Figure | HTML]:
+        """Figures and HTML of the view, for the values of the controls."""
+        return self.view(**self.arguments(subject))
+
+    def arguments(self, subject: Subject) -> dict[str, Any]:
+        """Arguments of the view: values of controls and attributes of the subject."""
+        values = self.values()
+        names = inspect.signature(self.view).parameters
+        return {name: values[name] if name in values else getattr(subject, name) for name in names}
+
+    def code(self, subject: Subject) -> str:
+        """A notebook cell that shows the same: the module of the view, and a call of it."""
+        literals = [
+            f"{name}={value!r}"
+            for name, value in self.arguments(subject).items()
+            if name not in ("model", "tokens")
+        ]
+        call = f"{self.view.__name__}({', '.join(['model', 'tokens', *literals])})"
+        source = inspect.getsource(sys.modules[self.view.__module__])
+        return f"{source}\n\n{subject.code()}display(*{call})\n"
+
+    def clear(self) -> None:
+        """Remove the output."""
+        self.output.outputs = ()
 
 
-def display_data(shown: go.Figure | HTML) -> dict:
-    """A figure or HTML as what an ``Output`` widget holds. Colab draws no plotly figure in one, but does run its script."""
-    if isinstance(shown, HTML):
-        data = {"text/html": shown.data, "text/plain": ""}
+def display_data(output: go.Figure | HTML) -> dict:
+    """A figure or HTML in the form that an ``Output`` widget holds.
+
+    Colab draws no plotly figure in such a widget, but it runs the script of one.
+    """
+    if isinstance(output, HTML):
+        data = {"text/html": output.data, "text/plain": ""}
     elif "google.colab" in sys.modules:
-        data = {"text/html": shown.to_html(full_html=False, include_plotlyjs="cdn"), "text/plain": ""}
+        data = {"text/html": output.to_html(full_html=False, include_plotlyjs="cdn"), "text/plain": ""}
     else:
-        data = shown._repr_mimebundle_()
+        data = output._repr_mimebundle_()
     return dict(output_type="display_data", data=data, metadata={})
 
 
-def warning(error: Exception) -> str:
-    """An error's sentence as HTML; the kind of error in front unless it is one of the course's own."""
+def error_message(error: Exception) -> str:
+    """The sentence of an error as HTML, after its kind unless it is one of the course's own."""
     kind = "" if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: "
-    return f'<span role="alert" style="color: #d55e00">{escape(kind + str(error)[:300])}</span>'
+    return f'<span role="alert" style="color: {ORANGE}">{escape(kind + str(error)[:300])}</span>'
 
 
-def slider(name: str, most: int, value: int = 0) -> widgets.IntSlider:
+def slider(name: str, largest: int, value: int = 0) -> widgets.IntSlider:
+    """A slider from 0 to ``largest`` that reports its value when it is released."""
     return widgets.IntSlider(
-        value=value, min=0, max=most, description=name, continuous_update=False, style=NAMED
+        value=value, min=0, max=largest, description=name, continuous_update=False, style=LABEL_STYLE
     )

@@ -1,4 +1,4 @@
-"""Small models that a lesson trains while you watch."""
+"""Small models that a lesson trains while the learner watches."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,12 @@ import torch
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Matrices this small gain nothing from more threads, and lose much on a busy machine."""
+    """Run torch on one thread: small matrices gain nothing from more, and lose on a busy machine.
+
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

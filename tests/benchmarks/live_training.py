@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.live_training``: the training of lesson 4 for five seeds, two layers and one: when, how fast."""
+"""``python -m tests.benchmarks.live_training``: time and step of the transition in lesson 4's training, five seeds."""
 
 import time
 
@@ -24,10 +24,9 @@ def main() -> None:
                 for name in ("step", "second_copy")
             )
             last = records[-1]
-            formed = last.induction > 0.5
-            when = phase_change(steps, loss).item() if formed else float("nan")
+            transition = phase_change(steps, loss).item() if last.induction > 0.5 else float("nan")
             print(
-                f"{seed:4}{layers:8}{seconds:9.1f}{when:12.0f}{seconds * when / STEPS:9.1f}{last.induction:11.2f}"
+                f"{seed:4}{layers:8}{seconds:9.1f}{transition:12.0f}{seconds * transition / STEPS:9.1f}{last.induction:11.2f}"
                 f"{last.second_copy:13.2f}{last.first_copy - last.second_copy:8.2f}",
                 flush=True,
             )

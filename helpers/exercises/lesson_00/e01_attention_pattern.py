@@ -1,12 +1,12 @@
-"""Exercise 0.1: an attention pattern by hand."""
+"""Exercise 0.1: an attention pattern from queries and keys."""
 
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
@@ -15,19 +15,14 @@ from helpers.exercises.inputs import generator
 def attention_pattern(
     q: Float[Tensor, "query head d_head"], k: Float[Tensor, "key head d_head"]
 ) -> Float[Tensor, "head query key"]:
+    """Return the causal attention patterns of all heads of a layer, for one sequence."""
     scores = einsum(q, k, "query head d_head, key head d_head -> head query key") / q.shape[-1] ** 0.5
     future = torch.ones(len(q), len(k), dtype=torch.bool, device=q.device).triu(diagonal=1)
     return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
 
 
-def _no_scale(q, k):
-    scores = einsum(q, k, "query head d_head, key head d_head -> head query key")
-    future = torch.ones(len(q), len(k), dtype=torch.bool).triu(diagonal=1)
-    return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
-
-
-def _other_pattern(q, k, scale=0.5, mask="future", fill=float("-inf"), dim=-1):
-    """The pattern with one thing done in another way."""
+def _variant(q, k, scale=0.5, mask="future", fill=float("-inf"), dim: int | None = -1):
+    """The pattern with another scale, mask or softmax (none if ``dim`` is None)."""
     scores = einsum(q, k, "query head d_head, key head d_head -> head query key") / q.shape[-1] ** scale
     ones = torch.ones(len(q), len(k))
     masks = {
@@ -37,17 +32,17 @@ def _other_pattern(q, k, scale=0.5, mask="future", fill=float("-inf"), dim=-1):
         "itself too": ones.triu(0),
         "none": 0 * ones,
     }
-    return scores.masked_fill(masks[mask].bool(), fill).softmax(dim=dim)
+    masked = scores.masked_fill(masks[mask].bool(), fill)
+    return masked if dim is None else masked.softmax(dim=dim)
 
 
 def _pattern_equals_torch(trial: Trial) -> None:
-    """Oracle: torch's own causal attention, whose output is the pattern when the values are the identity."""
+    """Oracle: torch's causal attention returns the pattern if the values are the identity."""
     for seed, (pos, heads, d_head) in enumerate([(4, 3, 8), (7, 2, 5), (1, 2, 3)]):
         q, k = torch.randn(2, pos, heads, d_head, generator=generator(seed)).unbind()
-        by_head = [rearrange(x, "pos head d_head -> head pos d_head") for x in (q, k)]
-        expected = F.scaled_dot_product_attention(
-            *by_head, torch.eye(pos).expand(heads, pos, pos), is_causal=True
-        )
+        query, key = (rearrange(x, "pos head d_head -> head pos d_head") for x in (q, k))
+        value = torch.eye(pos).expand(heads, pos, pos)
+        expected = scaled_dot_product_attention(query, key, value, is_causal=True)
         trial.matches((q, k), expected, "head query key")
 
 
@@ -68,65 +63,63 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=1,
     hints=(
-        "Three steps: the dot product of every query with every key, head by head; the division by √d_head; "
+        "Three steps: the dot product of every query with every key, head by head; the division by `√d_head`; "
         "the softmax over the keys.",
-        "A query may not look at later keys: set those scores to -inf before the softmax. "
-        "torch.ones(n, n).triu(1) marks them.",
-        "einsum(q, k, 'query head d_head, key head d_head -> head query key') is the first step.",
+        "A query may not attend to later keys. Between the division and the softmax, set their scores to `-inf`: "
+        "`torch.ones(n, n).triu(1)` marks them.",
+        "`einsum(q, k, 'query head d_head, key head d_head -> head query key')` is the first step.",
     ),
     reference=attention_pattern,
     tests=(_pattern_equals_torch, _pattern_survives_large_scores),
     mistakes=(
-        Mistake("scale missing", "the scores are not divided by √d_head.", _no_scale),
+        Mistake("scale missing", "the scores are not divided by √d_head.", partial(_variant, scale=0)),
         Mistake(
             "scale is d_head",
             "the scores are divided by d_head; divide by its square root.",
-            partial(_other_pattern, scale=1),
+            partial(_variant, scale=1),
         ),
         Mistake(
             "softmax over the query axis",
             "each column sums to 1; each row (a query) should: use dim=-1.",
-            partial(_other_pattern, dim=-2),
+            partial(_variant, dim=-2),
         ),
         Mistake(
             "softmax over the head axis",
             "the softmax runs over the heads; it belongs over the keys, dim=-1.",
-            lambda q, k: _other_pattern(q, k, dim=0).nan_to_num(),
+            lambda q, k: _variant(q, k, dim=0).nan_to_num(),
         ),
         Mistake(
             "mask missing",
-            "queries look at later tokens: set those scores to -inf before the softmax.",
-            partial(_other_pattern, mask="none"),
+            "queries attend to later tokens: set those scores to -inf before the softmax.",
+            partial(_variant, mask="none"),
         ),
-        Mistake(
-            "mask on the wrong side",
-            "the past is masked and the future is not: triu(1) marks the future.",
-            partial(_other_pattern, mask="past"),
-        ),
-        Mistake(
-            "mask on the wrong side",
-            "the past is masked and the future is not: triu(1) marks the future.",
-            partial(_other_pattern, mask="past and itself"),
+        *(
+            Mistake(
+                "mask on the wrong side",
+                "the past is masked and the future is not: triu(1) marks the future.",
+                partial(_variant, mask=mask),
+            )
+            for mask in ("past", "past and itself")
         ),
         Mistake(
             "softmax missing",
             "these are scores; mask the later keys, then a softmax over the keys makes them a pattern.",
-            lambda q, k: einsum(q, k, "q h d, k h d -> h q k") / q.shape[-1] ** 0.5,
+            partial(_variant, mask="none", dim=None),
         ),
         Mistake(
             "masked with 0",
             "a masked score of 0 still gets weight, since exp(0) = 1: use -inf.",
-            partial(_other_pattern, fill=0.0),
+            partial(_variant, fill=0.0),
         ),
         Mistake(
             "mask after the softmax",
             "rows no longer sum to 1: mask before the softmax.",
-            lambda q, k: _other_pattern(q, k, mask="none").tril(),
+            lambda q, k: _variant(q, k, mask="none").tril(),
         ),
         Mistake(
             "mask hides the query itself",
-            "a query may look at its own position: the mask begins one above the diagonal.",
-            partial(_other_pattern, mask="itself too"),
+            "a query may attend to its own position: the mask begins one above the diagonal.",
+            partial(_variant, mask="itself too"),
         ),
         Mistake(
             "q and k swapped",
@@ -136,12 +129,7 @@ EXERCISE = Exercise(
         Mistake(
             "softmax missing",
             "these are scores; a softmax over the keys makes them a pattern.",
-            lambda q, k: (
-                einsum(q, k, "q h d, k h d -> h q k").masked_fill(
-                    torch.ones(len(q), len(k)).triu(1).bool(), float("-inf")
-                )
-                / q.shape[-1] ** 0.5
-            ),
+            partial(_variant, dim=None),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Exercise 0.2: a hook that provably fired."""
+"""Exercise 0.2: the zero-ablation of a head, by a hook that provably ran."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,77 +12,49 @@ from helpers.exercises.inputs import generator, small_model
 def ablate_head(
     model: TransformerBridge, tokens: Int[Tensor, "batch pos"], layer: int, head: int
 ) -> tuple[Float[Tensor, "batch pos d_vocab"], list]:
-    seen = []
+    """Return the logits with one head's z set to zero, and the shapes of z that the hook got."""
+    shapes = []
 
     def zero(z, hook):  # z: [batch pos head d_head]
-        seen.append(z.shape)
+        shapes.append(z.shape)
         z[:, :, head] = 0
         return z
 
     logits = model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", zero)])
-    return logits, seen
-
-
-def _edit_a_copy(model, tokens, layer, head):
-    seen = []
-
-    def zero(z, hook):
-        seen.append(z.shape)
-        z = z.clone()
-        z[:, :, head] = 0
-
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", zero)]), seen
+    return logits, shapes
 
 
 def _variant(
-    name="blocks.{layer}.attn.hook_z", part=lambda head: (..., head, slice(None)), value=lambda z: 0 * z
+    name="blocks.{layer}.attn.hook_z",
+    part=lambda head: (..., head, slice(None)),
+    value=lambda z: 0 * z,
+    edit_is_lost=False,
 ):
-    """The reference at other places, with another part of z, or with another value in its place."""
+    """The reference at other hook points, for another part of z, or with another value there."""
 
     def ablate(model, tokens, layer, head):
-        seen = []
+        shapes = []
 
         def edit(z, hook):
-            seen.append(z.shape)
+            shapes.append(z.shape)
+            z = z.clone()
             z[part(head)] = value(z[part(head)])
-            return z
+            return None if edit_is_lost else z
 
-        places = [point for point in model.hook_dict if point.endswith(name.format(layer=layer))]
-        return model.run_with_hooks(tokens, fwd_hooks=[(place, edit) for place in places]), seen
+        names = [point for point in model.hook_dict if point.endswith(name.format(layer=layer))]
+        return model.run_with_hooks(tokens, fwd_hooks=[(name, edit) for name in names]), shapes
 
     return ablate
 
 
 def _without_head(model: TransformerBridge, tokens: Tensor, layer: int, head: int) -> Tensor:
-    """Oracle: a head whose W_O is zero stores nothing."""
+    """Oracle: a head whose W_O is zero writes nothing."""
     weight = model.blocks[layer].attn.o.weight  # [d_model, head × d_head]
     saved = weight.clone()
     weight[:, head * model.cfg.d_head : (head + 1) * model.cfg.d_head] = 0
     logits = model(tokens)
     weight.copy_(saved)
     return logits
-
-
-def _the_hook_fired(output, clean: Tensor) -> None:
-    """Raise ``Wrong`` unless the hook ran and the logits are not those of the clean run."""
-    if not (isinstance(output, tuple | list) and len(output) == 2):
-        raise Wrong("wrong type", f"expected two things, (logits, seen), got {type(output).__name__}.")
-    logits, seen = output
-    if not isinstance(seen, list):
-        raise Wrong("wrong type", f"expected seen to be a list of shapes, got {type(seen).__name__}.")
-    if len(seen) == 0 and isinstance(logits, Tensor) and difference(logits, clean, "batch pos d_vocab"):
-        raise Wrong("nothing recorded", "the logits changed, but seen is empty: append z.shape in the hook.")
-    if len(seen) == 0:
-        raise Wrong(
-            "the hook never fired",
-            "seen is empty and the logits are those of the clean run: the hook did not run. Is its name right?",
-        )
-    if isinstance(logits, Tensor) and difference(logits, clean, "batch pos d_vocab") is None:
-        raise Wrong(
-            "the hook had no effect",
-            "the hook ran, but the logits are those of the clean run. An edit of a copy is lost unless the hook "
-            "returns it; an edit of hook_attn_scores is discarded: edit hook_z.",
-        )
 
 
 def _ablation_equals_weights_cut(trial: Trial) -> None:
@@ -94,11 +66,38 @@ def _ablation_equals_weights_cut(trial: Trial) -> None:
         arguments = (model, tokens, layer, head)
         expected = _without_head(*arguments)
         output = trial.call(*arguments)
-        _the_hook_fired(output, clean)
+        _check_that_the_hook_ran(output, clean)
         trial.matches(arguments, expected, "batch pos d_vocab", pick=lambda output: output[0])
-        seen = [list(shape) if isinstance(shape, tuple) else type(shape).__name__ for shape in output[1]]
-        if seen != [[4, 7, 3, 5]]:
-            raise Wrong("wrong record", f"expected seen == [[4, 7, 3, 5]], the shape of z, once; got {seen}.")
+        shapes = [list(shape) if isinstance(shape, tuple) else type(shape).__name__ for shape in output[1]]
+        if shapes != [[4, 7, 3, 5]]:
+            raise Wrong(
+                "wrong record", f"expected shapes == [[4, 7, 3, 5]], the shape of z, once; got {shapes}."
+            )
+
+
+def _check_that_the_hook_ran(output, clean: Tensor) -> None:
+    """Raise ``Wrong`` unless the hook ran and the logits are not those of the clean run."""
+    if not (isinstance(output, tuple | list) and len(output) == 2):
+        raise Wrong("wrong type", f"expected two things, (logits, shapes), got {type(output).__name__}.")
+    logits, shapes = output
+    if not isinstance(shapes, list):
+        raise Wrong("wrong type", f"expected shapes to be a list, got {type(shapes).__name__}.")
+    changed = isinstance(logits, Tensor) and difference(logits, clean, "batch pos d_vocab") is not None
+    if len(shapes) == 0 and changed:
+        raise Wrong(
+            "nothing recorded", "the logits changed, but shapes is empty: append z.shape in the hook."
+        )
+    if len(shapes) == 0:
+        raise Wrong(
+            "the hook never fired",
+            "shapes is empty and the logits are those of the clean run: the hook did not run. Is its name right?",
+        )
+    if isinstance(logits, Tensor) and not changed:
+        raise Wrong(
+            "the hook had no effect",
+            "the hook ran, but the logits are those of the clean run. An edit of a copy is lost unless the hook "
+            "returns it; an edit of hook_attn_scores is discarded: edit hook_z.",
+        )
 
 
 EXERCISE = Exercise(
@@ -107,11 +106,11 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=2,
     hints=(
-        "A hook is a function hook_function(activation, hook) that may edit the activation and return it.",
-        "hook_z holds what each head read, [batch pos head d_head], before W_O stores it. "
-        "Zero there means: stores nothing.",
-        "model.run_with_hooks(tokens, fwd_hooks=[(f'blocks.{layer}.attn.hook_z', zero)]) runs once with the "
-        "hook and takes it off again.",
+        "A hook is a function `zero(z, hook)` that may edit the activation and returns it.",
+        "`hook_z` holds what each head read, [batch, pos, head, d_head], before `W_O` writes it to the stream. "
+        "A head whose z is zero writes nothing.",
+        "`model.run_with_hooks(tokens, fwd_hooks=[(f'blocks.{layer}.attn.hook_z', zero)])` runs the model once "
+        "with the hook and takes it off again.",
     ),
     reference=ablate_head,
     tests=(_ablation_equals_weights_cut,),
@@ -119,11 +118,11 @@ EXERCISE = Exercise(
         Mistake(
             "the hook had no effect",
             "the hook changed a copy and did not return it, so the edit was lost.",
-            _edit_a_copy,
+            _variant(edit_is_lost=True),
         ),
         Mistake(
             "ablated a position",
-            "z[:, head] is a position: the axes of z are batch pos head d_head.",
+            "z[:, head] is a position: the axes of z are batch, pos, head, d_head.",
             _variant(part=lambda head: (slice(None), head)),
         ),
         Mistake(

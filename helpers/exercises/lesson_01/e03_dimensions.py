@@ -1,4 +1,4 @@
-"""Exercise 1.3: how many directions a spectrum takes."""
+"""Exercise 1.3: the number of directions that a spectrum takes."""
 
 import torch
 from torch import Tensor
@@ -7,32 +7,25 @@ from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.residual import dimensions
 
 
-def _one_too_many(spectrum, share=0.8):
-    held = spectrum.cumsum(dim=0) / spectrum.sum()
-    ratio = spectrum.sum() ** 2 / (spectrum**2).sum()
-    return int((held <= share).sum()) + 1, ratio.item()
+def _variant(count=None, ratio=None):
+    """The reference with another number of directions or another participation ratio."""
+
+    def answer(spectrum, fraction=0.8):
+        right_count, right_ratio = dimensions(spectrum, fraction)
+        return (
+            count(spectrum, fraction) if count else right_count,
+            ratio(spectrum) if ratio else right_ratio,
+        )
+
+    return answer
 
 
-def _one_too_few(spectrum, share=0.8):
-    held = spectrum.cumsum(dim=0) / spectrum.sum()
-    ratio = spectrum.sum() ** 2 / (spectrum**2).sum()
-    return int((held < share).sum()), ratio.item()
-
-
-def _other_dimensions(spectrum, share=0.8):
-    """The same with λ² in place of λ."""
-    return dimensions(spectrum**2, share)
-
-
-def _as_tensor(output) -> Tensor:
-    """The two numbers as a tensor, whatever kind of number they are."""
-    if not (isinstance(output, tuple | list) and len(output) == 2):
-        raise Wrong("wrong type", f"expected two numbers, (directions, ratio), got {type(output).__name__}.")
-    return torch.tensor([float(output[0]), float(output[1])])
+def _held(spectrum):
+    return spectrum.cumsum(dim=0) / spectrum.sum()
 
 
 def _known_spectra(trial: Trial) -> None:
-    """Spectra whose two numbers are plain: equal ones, a single one, and a loop over a geometric series."""
+    """Spectra of known dimension: equal values, a single one, a loop over a geometric series."""
     geometric = 0.5 ** torch.arange(12.0)
     count, held = 0, 0.0
     while held < 0.8 * geometric.sum():
@@ -50,14 +43,21 @@ def _known_spectra(trial: Trial) -> None:
         trial.matches(arguments, torch.tensor(expected).float(), "number", tolerance=1e-3, pick=_as_tensor)
 
 
+def _as_tensor(output) -> Tensor:
+    """Return the two numbers as a tensor, whatever kind of number they are."""
+    if not (isinstance(output, tuple | list) and len(output) == 2):
+        raise Wrong("wrong type", f"expected two numbers, (directions, ratio), got {type(output).__name__}.")
+    return torch.tensor([float(output[0]), float(output[1])])
+
+
 EXERCISE = Exercise(
     id="1.3",
     title="how many directions it takes",
     minutes=6,
     difficulty=1,
     hints=(
-        "spectrum.cumsum(0) / spectrum.sum() is the share that the first 1, 2, 3, … directions hold.",
-        "Count the directions whose cumulative share is still below the goal; the answer is one more.",
+        "`spectrum.cumsum(0) / spectrum.sum()` is the fraction that the first 1, 2, 3, … directions hold.",
+        "Count the directions whose cumulative fraction is still below the goal; the answer is one more.",
         "The participation ratio is (Σ λ)² / Σ λ².",
     ),
     reference=dimensions,
@@ -65,42 +65,38 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "one too many",
-            "where the first directions hold the share exactly, they are enough: count with <, not <=.",
-            _one_too_many,
+            "if the first directions hold the fraction exactly, they are enough: count with <, not <=.",
+            _variant(count=lambda spectrum, fraction: int((_held(spectrum) <= fraction).sum()) + 1),
         ),
         Mistake(
-            "one too few", "these directions hold less than the share; one more is needed.", _one_too_few
+            "one too few",
+            "these directions hold less than the fraction; one more is needed.",
+            _variant(count=lambda spectrum, fraction: int((_held(spectrum) < fraction).sum())),
         ),
         Mistake(
             "squared twice",
             "the spectrum holds variances already; do not square it again.",
-            _other_dimensions,
+            lambda spectrum, fraction=0.8: dimensions(spectrum**2, fraction),
         ),
         Mistake(
             "ratio upside down",
             "the participation ratio is (Σ λ)² / Σ λ², not its inverse.",
-            lambda spectrum, share=0.8: (
-                dimensions(spectrum, share)[0],
-                1 / dimensions(spectrum, share)[1],
-            ),
+            _variant(ratio=lambda spectrum: 1 / dimensions(spectrum)[1]),
         ),
         Mistake(
             "smallest directions first",
             "the directions with the most variance come first.",
-            lambda spectrum, share=0.8: dimensions(spectrum.flip(0), share),
+            lambda spectrum, fraction=0.8: dimensions(spectrum.flip(0), fraction),
         ),
         Mistake(
             "share of the directions",
-            "this is a share of the number of directions; a share of the variance is asked for.",
-            lambda spectrum, share=0.8: (round(share * len(spectrum)), dimensions(spectrum, share)[1]),
+            "this is a fraction of the number of directions; a fraction of the variance is asked for.",
+            _variant(count=lambda spectrum, fraction: round(fraction * len(spectrum))),
         ),
         Mistake(
             "ratio without the square",
             "the sum in the numerator is squared: (Σ λ)².",
-            lambda spectrum, share=0.8: (
-                dimensions(spectrum, share)[0],
-                (spectrum.sum() / (spectrum**2).sum()).item(),
-            ),
+            _variant(ratio=lambda spectrum: spectrum.sum() / (spectrum**2).sum()),
         ),
     ),
 )

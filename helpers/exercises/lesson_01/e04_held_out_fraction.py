@@ -1,4 +1,6 @@
-"""Exercise 1.4: whether principal directions of some activations describe others."""
+"""Exercise 1.4: the fit of some vectors' principal directions to other vectors."""
+
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,45 +10,35 @@ from helpers.exercises.inputs import generator
 from helpers.residual import held_out_fraction
 
 
-def _fitted_on_itself(fitted, other, k):
-    mean = other.mean(dim=0)
-    directions = torch.linalg.svd(other - mean, full_matrices=False).Vh[:k]
-    centred = other - mean
-    return (centred @ directions.T).square().sum() / centred.square().sum()
-
-
-def _with_directions(fitted, other, k, centre_fit=True, centre_other="fitted", rows=slice(None)):
-    """The measure with another centring or other directions."""
+def _variant(
+    fitted,
+    held_out,
+    k,
+    fit_is_centred=True,
+    centre="fitted",
+    pick=lambda Vh, k: Vh[:k],
+    ratio=lambda along, total: along.sum() / total.sum(),
+):
+    """The measure with another centring, other directions or another ratio of the rows' squares."""
     mean = fitted.mean(dim=0)
-    directions = torch.linalg.svd(fitted - mean * centre_fit, full_matrices=False).Vh[rows][:k]
-    centred = other - {"fitted": mean, "own": other.mean(dim=0), "no": 0 * mean}[centre_other]
-    return (centred @ directions.T).square().sum() / centred.square().sum()
-
-
-def _columns_of_Vh(fitted, other, k):
-    mean = fitted.mean(dim=0)
-    directions = torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:, :k]
-    return ((other - mean) @ directions).square().sum() / (other - mean).square().sum()
-
-
-def _share_of_each_row(fitted, other, k):
-    mean = fitted.mean(dim=0)
-    directions = torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:k]
-    return (((other - mean) @ directions.T).square().sum(-1) / (other - mean).square().sum(-1)).mean()
+    directions = pick(torch.linalg.svd(fitted - mean * fit_is_centred, full_matrices=False).Vh, k)
+    centred = held_out - {"fitted": mean, "own": held_out.mean(dim=0), "none": 0 * mean}[centre]
+    return ratio((centred @ directions.T).square().sum(-1), centred.square().sum(-1))
 
 
 def _equals_numpy(trial: Trial) -> None:
-    """Oracle: the residual of a projection, in numpy, by eigenvectors of the covariance."""
-    for seed, (rows, others, d_model, k) in enumerate([(40, 25, 7, 2), (60, 30, 9, 4)]):
+    """Oracle: the residual of a projection on eigenvectors of the covariance, in numpy."""
+    for seed, (rows, held_out_rows, d_model, k) in enumerate([(40, 25, 7, 2), (60, 30, 9, 4)]):
         scales = torch.linspace(3, 0.3, d_model)
         fitted = torch.randn(rows, d_model, generator=generator(seed)) * scales + 2
-        other = torch.randn(others, d_model, generator=generator(seed + 50)) * scales.flip(0).sqrt() + 3
+        noise = torch.randn(held_out_rows, d_model, generator=generator(seed + 50))
+        held_out = noise * scales.flip(0).sqrt() + 3
         _, vectors = np.linalg.eigh(np.cov(fitted.double().numpy(), rowvar=False))
         top = vectors[:, ::-1][:, :k]
-        centred = other.double().numpy() - fitted.double().numpy().mean(0)
-        left_over = centred - centred @ top @ top.T
-        expected = torch.tensor(1 - (left_over**2).sum() / (centred**2).sum()).float()
-        trial.matches((fitted, other, k), expected, "", tolerance=1e-4)
+        centred = held_out.double().numpy() - fitted.double().numpy().mean(0)
+        remainder = centred - centred @ top @ top.T
+        expected = torch.tensor(1 - (remainder**2).sum() / (centred**2).sum()).float()
+        trial.matches((fitted, held_out, k), expected, "", tolerance=1e-4)
 
 
 EXERCISE = Exercise(
@@ -55,62 +47,64 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=2,
     hints=(
-        "Find mean and directions on `fitted` only: torch.linalg.svd(fitted - mean).Vh[:k].",
-        "Centre `other` by the mean of `fitted`, then project it on those directions.",
-        "The share is the squared length of the projections over the squared length of what was projected.",
+        "Find mean and directions on `fitted` only. Centre `held_out` by the mean of `fitted`, too.",
+        "`torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:k]` are the directions, one per row.",
+        "Project the centred `held_out` on them. The fraction is the summed squares of the projections over "
+        "the summed squares of what was projected.",
     ),
     reference=held_out_fraction,
     tests=(_equals_numpy,),
     mistakes=(
         Mistake(
             "fitted on the held-out vectors",
-            "mean and directions come from `other` itself, so nothing is held out.",
-            _fitted_on_itself,
+            "mean and directions come from `held_out` itself, so nothing is held out.",
+            lambda fitted, held_out, k: held_out_fraction(held_out, held_out, k),
         ),
         Mistake(
             "share of the fitted vectors",
-            "this is the share of `fitted`; measure that of `other`.",
-            lambda fitted, other, k: _fitted_on_itself(other, fitted, k),
+            "this is the fraction of `fitted`; measure that of `held_out`.",
+            lambda fitted, held_out, k: held_out_fraction(fitted, fitted, k),
         ),
         Mistake(
             "directions not centred",
-            "subtract the mean before the SVD: without it the first direction is the mean itself.",
-            lambda fitted, other, k: _with_directions(fitted, other, k, centre_fit=False),
+            "subtract the mean before the SVD: without that the first direction is the mean itself.",
+            partial(_variant, fit_is_centred=False),
         ),
         Mistake(
             "held-out vectors centred by their own mean",
-            "centre `other` by the mean of `fitted`, and sum squares: `.var` centres once more by the mean of `other`.",
-            lambda fitted, other, k: _with_directions(fitted, other, k, centre_other="own"),
+            "centre `held_out` by the mean of `fitted`, and sum squares: "
+            "`.var` centres once more by the mean of `held_out`.",
+            partial(_variant, centre="own"),
         ),
         Mistake(
             "held-out vectors not centred",
-            "centre `other` by the mean of `fitted`.",
-            lambda fitted, other, k: _with_directions(fitted, other, k, centre_other="no"),
+            "centre `held_out` by the mean of `fitted`.",
+            partial(_variant, centre="none"),
         ),
         Mistake(
             "what is left over",
-            "this is the share that the directions do not hold.",
-            lambda fitted, other, k: 1 - held_out_fraction(fitted, other, k),
+            "this is the fraction that the directions do not hold.",
+            lambda fitted, held_out, k: 1 - held_out_fraction(fitted, held_out, k),
         ),
         Mistake(
             "last directions",
             "these are the directions of least variance: Vh[:k] are the first.",
-            lambda fitted, other, k: _with_directions(fitted, other, k, rows=slice(-k, None)),
+            partial(_variant, pick=lambda Vh, k: Vh[-k:]),
         ),
         Mistake(
             "columns of Vh",
             "the directions are the rows of Vh: Vh[:k], not Vh[:, :k].",
-            _columns_of_Vh,
+            partial(_variant, pick=lambda Vh, k: Vh[:, :k].T),
         ),
         Mistake(
             "mean of the rows' shares",
-            "this is one share a row, then the mean; sum the squares over all rows, then divide once.",
-            _share_of_each_row,
+            "this is the mean of one fraction per row; sum the squares over all rows, then divide once.",
+            partial(_variant, ratio=lambda along, total: (along / total).mean()),
         ),
         Mistake(
             "root of the share",
             "this is a ratio of lengths; sum squared lengths.",
-            lambda fitted, other, k: held_out_fraction(fitted, other, k).sqrt(),
+            lambda fitted, held_out, k: held_out_fraction(fitted, held_out, k).sqrt(),
         ),
     ),
 )

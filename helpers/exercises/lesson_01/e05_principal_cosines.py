@@ -8,12 +8,12 @@ from helpers.exercises.inputs import generator
 from helpers.residual import principal_cosines
 
 
-def _not_orthonormal(A, B):
-    return torch.linalg.svdvals(A.T @ B)
+def _basis(A):
+    return torch.linalg.qr(A).Q
 
 
 def _equals_projectors(trial: Trial) -> None:
-    """Oracle: the squared cosines are the eigenvalues of the product of the two projectors, by pseudo-inverses."""
+    """Oracle: the squared cosines are the eigenvalues of the product of the two projectors."""
     for seed, (d_model, a, b) in enumerate([(9, 3, 2), (12, 2, 4)]):
         A = torch.randn(d_model, a, generator=generator(seed)) * torch.linspace(0.5, 4, a)
         B = torch.randn(d_model, b, generator=generator(seed + 20)) + 0.5
@@ -27,10 +27,10 @@ def _depends_on_the_subspaces_only(trial: Trial) -> None:
     A = torch.randn(8, 3, generator=generator(3))
     B = torch.cat([A[:, :1] * 5, torch.randn(8, 1, generator=generator(4))], dim=1)
     mix = torch.randn(3, 3, generator=generator(5))
-    one, two = trial.call(A, B), trial.call(A @ mix, B)
-    if not torch.allclose(one, two, atol=1e-3):
+    original, remixed = trial.call(A, B), trial.call(A @ mix, B)
+    if not torch.allclose(original, remixed, atol=1e-3):
         raise Wrong("depends on the basis", "another basis of the same subspace changed the result.")
-    if not torch.isclose(one[0], torch.tensor(1.0), atol=1e-3):
+    if not torch.isclose(original[0], torch.tensor(1.0), atol=1e-3):
         raise Wrong(
             "shared direction missed", "the two subspaces share a direction: the first cosine should be 1."
         )
@@ -42,21 +42,21 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=2,
     hints=(
-        "First an orthonormal basis of each column space: torch.linalg.qr(A).Q.",
-        "The singular values of Q_Aᵀ Q_B are the cosines.",
+        "First an orthonormal basis of each column space: `torch.linalg.qr(A).Q`.",
+        "The cosines are the singular values of the product Q_Aᵀ Q_B of the two bases.",
     ),
     reference=principal_cosines,
     tests=(_equals_projectors, _depends_on_the_subspaces_only),
     mistakes=(
         Mistake(
             "bases not orthonormal",
-            "lengths and angles of the columns get in: take torch.linalg.qr(A).Q first.",
-            _not_orthonormal,
+            "the lengths and angles of the columns change the result: take torch.linalg.qr(A).Q first.",
+            lambda A, B: torch.linalg.svdvals(A.T @ B),
         ),
         Mistake(
             "only A orthonormal",
             "B needs an orthonormal basis, too: torch.linalg.qr(B).Q.",
-            lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).Q.T @ B),
+            lambda A, B: torch.linalg.svdvals(_basis(A).T @ B),
         ),
         Mistake(
             "columns normalised only",
@@ -68,15 +68,15 @@ EXERCISE = Exercise(
             "these are the angles; their cosines are asked for.",
             lambda A, B: principal_cosines(A, B).clamp(max=1).arccos(),
         ),
-        Mistake("squared", "these are squared cosines.", lambda A, B: principal_cosines(A, B) ** 2),
+        Mistake(
+            "squared",
+            "these are squared cosines; the cosines are asked for.",
+            lambda A, B: principal_cosines(A, B) ** 2,
+        ),
         Mistake(
             "columns compared in pairs",
             "the largest entries of Q_Aᵀ Q_B depend on the basis; its singular values do not.",
-            lambda A, B: (
-                (torch.linalg.qr(A).Q.T @ torch.linalg.qr(B).Q)
-                .abs()
-                .amax(0 if A.shape[1] > B.shape[1] else 1)
-            ),
+            lambda A, B: (_basis(A).T @ _basis(B)).abs().amax(0 if A.shape[1] > B.shape[1] else 1),
         ),
         Mistake(
             "ascending",

@@ -1,1 +1,1 @@
-"""Exercises of lesson 2, one module each; their references are the measures of ``helpers.circuits``."""
+"""Exercises of lesson 2; their references are the measures of ``helpers.circuits``."""

@@ -7,10 +7,6 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _address_transposed(address, memory):
-    return address.T @ memory
-
-
 def _equals_a_loop(trial: Trial) -> None:
     """Oracle: a loop over rows; and a hard address copies rows."""
     address = torch.rand(5, 5, generator=generator(0)).tril()
@@ -21,9 +17,9 @@ def _equals_a_loop(trial: Trial) -> None:
         for key in range(5):
             expected[query] += address[query, key] * memory[key]
     trial.matches((address, memory), expected, "query d_model")
-    wide = torch.eye(6)[[4, 0, 0, 2]]
+    hard = torch.eye(6)[[4, 0, 0, 2]]
     rows = torch.randn(6, 2, generator=generator(2))
-    trial.matches((wide, rows), rows[[4, 0, 0, 2]], "query d_model")
+    trial.matches((hard, rows), rows[[4, 0, 0, 2]], "query d_model")
 
 
 EXERCISE = Exercise(
@@ -32,8 +28,8 @@ EXERCISE = Exercise(
     minutes=3,
     difficulty=1,
     hints=(
-        "Query i gets Σ over keys of address[i, key] × memory[key].",
-        "That is one matrix product.",
+        "Query i reads a weighted sum of rows: Σ over the keys of `address[i, key] * memory[key]`.",
+        "For all queries at once that is one matrix product.",
     ),
     reference=soft_read,
     tests=(_equals_a_loop,),
@@ -41,7 +37,7 @@ EXERCISE = Exercise(
         Mistake(
             "address transposed",
             "each row of the address is a query; here the columns were used.",
-            _address_transposed,
+            lambda address, memory: address.T @ memory,
         ),
         Mistake(
             "hard read",
@@ -55,7 +51,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "one read for all",
-            "the reads of all queries are averaged together; keep one row a query.",
+            "the reads of all queries are averaged together; keep one row per query.",
             lambda address, memory: (address @ memory).mean(0, keepdim=True).expand(len(address), -1),
         ),
         Mistake(

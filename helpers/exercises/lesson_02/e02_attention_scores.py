@@ -1,17 +1,14 @@
-"""Exercise 2.2: scores as a bilinear form."""
+"""Exercise 2.2: attention scores as a bilinear form."""
 
 import torch
-from einops import einsum
 
 from helpers.circuits import attention_scores
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator, small_model
 
 
-def _without_scale(queries_in, keys_in, W_Q, W_K):
-    q = einsum(queries_in, W_Q, "query d_model, head d_model d_head -> head query d_head")
-    k = einsum(keys_in, W_K, "key d_model, head d_model d_head -> head key d_head")
-    return einsum(q, k, "head query d_head, head key d_head -> head query key")
+def _unscaled(queries_in, keys_in, W_Q, W_K):
+    return attention_scores(queries_in, keys_in, W_Q, W_K) * W_Q.shape[-1] ** 0.5
 
 
 def _equals_the_form(trial: Trial) -> None:
@@ -39,7 +36,7 @@ def _equals_the_hooked_scores(trial: Trial) -> None:
     scores = trial.call(x, x, model.W_Q[1], model.W_K[1])
     pattern = scores.masked_fill(torch.ones(6, 6).triu(1).bool(), -torch.inf).softmax(-1)
     if not torch.allclose(pattern, cache["blocks.1.attn.hook_pattern"][0], atol=1e-4):
-        raise Wrong("not the model's scores", "softmax of these scores is not the pattern in the cache.")
+        raise Wrong("not the model's scores", "the softmax of these scores is not the pattern in the cache.")
 
 
 EXERCISE = Exercise(
@@ -48,17 +45,17 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=1,
     hints=(
-        "q = queries_in W_Q and k = keys_in W_K for each head, then the dot product of every q with every k.",
-        "Divide by √d_head, the last axis of W_Q.",
+        "For each head q = `queries_in W_Q` and k = `keys_in W_K`, then the dot product of every q with every k.",
+        "Divide by `√d_head`; `d_head` is the last axis of `W_Q`.",
     ),
     reference=attention_scores,
     tests=(_equals_the_form, _equals_the_hooked_scores),
     mistakes=(
-        Mistake("scale missing", "the scores are not divided by √d_head.", _without_scale),
+        Mistake("scale missing", "the scores are not divided by √d_head.", _unscaled),
         Mistake(
             "scale is √d_model",
             "the scores are divided by √d_model; queries and keys have d_head numbers.",
-            lambda x, y, W_Q, W_K: _without_scale(x, y, W_Q, W_K) / W_Q.shape[1] ** 0.5,
+            lambda x, y, W_Q, W_K: _unscaled(x, y, W_Q, W_K) / W_Q.shape[1] ** 0.5,
         ),
         Mistake(
             "transposed W_QK",
@@ -68,11 +65,11 @@ EXERCISE = Exercise(
         Mistake(
             "scale is d_head",
             "the scores are divided by d_head; divide by its square root.",
-            lambda x, y, W_Q, W_K: _without_scale(x, y, W_Q, W_K) / W_Q.shape[-1],
+            lambda x, y, W_Q, W_K: _unscaled(x, y, W_Q, W_K) / W_Q.shape[-1],
         ),
         Mistake(
             "heads summed",
-            "the heads are added together; keep one form a head.",
+            "the heads are added together; keep one form per head.",
             lambda x, y, W_Q, W_K: attention_scores(x, y, W_Q, W_K).sum(0),
         ),
         Mistake(

@@ -8,27 +8,21 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _product_of_spectra(A, B):
-    return torch.linalg.svdvals(A) * torch.linalg.svdvals(B)
-
-
 def _equals_factored_matrix(trial: Trial) -> None:
-    """Oracle: TransformerLens's FactoredMatrix, and the singular values of the product in full."""
+    """Oracles: TransformerLens's FactoredMatrix; the singular values of the product in full."""
     for seed, (rows, inner, columns) in enumerate([(9, 3, 7), (6, 4, 8)]):
         A = torch.randn(rows, inner, generator=generator(seed)) * torch.linspace(0.3, 2, inner)
         B = torch.randn(inner, columns, generator=generator(seed + 5))
         trial.matches((A, B), FactoredMatrix(A, B).S, "d_head", tolerance=1e-3)
-        trial.matches(
-            (A, B), torch.linalg.svdvals((A @ B).double())[:inner].float(), "d_head", tolerance=1e-3
-        )
+        in_full = torch.linalg.svdvals((A @ B).double())[:inner].float()
+        trial.matches((A, B), in_full, "d_head", tolerance=1e-3)
 
 
 def _large_matrices(trial: Trial) -> None:
-    """Thin factors of a matrix that would not fit: a learner's function must not multiply them out."""
+    """Thin factors of a matrix too large for memory: an answer must not multiply them out."""
     A = torch.randn(400_000, 2, generator=generator(3))
-    trial.matches(
-        (A, A.T), torch.linalg.eigvalsh(A.T.double() @ A.double()).flip(0).float(), "d_head", tolerance=1e-2
-    )
+    expected = torch.linalg.eigvalsh(A.T.double() @ A.double()).flip(0).float()
+    trial.matches((A, A.T), expected, "d_head", tolerance=1e-2)
 
 
 EXERCISE = Exercise(
@@ -37,9 +31,9 @@ EXERCISE = Exercise(
     minutes=7,
     difficulty=2,
     hints=(
-        "A = Q R with orthonormal Q: the singular values of A B are those of R B.",
-        "Do the same with Bᵀ = P S: they are those of the small matrix R Sᵀ.",
-        "torch.linalg.qr(A).R gives R; torch.linalg.svdvals the values.",
+        "An orthonormal factor does not change singular values. With A = Q R the singular values of A B are those of R B.",
+        "Do the same on the other side: with Bᵀ = P S they are those of the small matrix R Sᵀ.",
+        "`torch.linalg.qr(A).R` is R; `torch.linalg.svdvals` returns singular values.",
     ),
     reference=singular_values,
     tests=(_equals_factored_matrix, _large_matrices),
@@ -47,7 +41,7 @@ EXERCISE = Exercise(
         Mistake(
             "product of the spectra",
             "singular values of a product are not the products of singular values: directions matter.",
-            _product_of_spectra,
+            lambda A, B: torch.linalg.svdvals(A) * torch.linalg.svdvals(B),
         ),
         Mistake(
             "spectrum of one factor",
@@ -80,7 +74,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "QR of B, not of Bᵀ",
-            "QR takes the orthonormal factor off on the left; on B it is on the right: take the QR of Bᵀ.",
+            "QR puts the orthonormal factor on the left; B needs it on the right: take the QR of Bᵀ.",
             lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ torch.linalg.qr(B).R),
         ),
         Mistake("ascending", "the largest comes first.", lambda A, B: singular_values(A, B).flip(0)),

@@ -8,10 +8,6 @@ from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator, small_model
 
 
-def _pattern_transposed(pattern, x, W_V, W_O):
-    return pattern.T @ (x @ W_V) @ W_O
-
-
 def _equals_einsum(trial: Trial) -> None:
     """Oracle: one sum over everything, in double precision."""
     x = torch.randn(5, 7, generator=generator(0))
@@ -29,7 +25,7 @@ def _equals_the_model(trial: Trial) -> None:
     patterns, x = cache["blocks.1.attn.hook_pattern"][0], cache["blocks.1.hook_resid_pre"][0]
     total = sum(trial.call(patterns[head], x, model.W_V[1, head], model.W_O[1, head]) for head in range(3))
     if not torch.allclose(total, cache["blocks.1.hook_attn_out"][0], atol=1e-4):
-        raise Wrong("not the layer's output", "the heads' outputs do not sum to what the layer stored.")
+        raise Wrong("not the layer's output", "the heads' outputs do not sum to what the layer wrote.")
 
 
 EXERCISE = Exercise(
@@ -38,33 +34,35 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "Left of x stands what mixes positions, right of it what maps directions.",
-        "pattern @ x @ W_V @ W_O",
+        "Positions are mixed by a matrix on the left of `x`, directions are mapped by matrices on its right.",
+        "The pattern mixes positions. `W_V` reads the stream and `W_O` writes to it, in this order.",
     ),
     reference=head_output,
     tests=(_equals_einsum, _equals_the_model),
     mistakes=(
         Mistake(
-            "pattern transposed", "the rows of the pattern are the queries: pattern @ x.", _pattern_transposed
+            "pattern transposed",
+            "the rows of the pattern are the queries: pattern @ x.",
+            lambda pattern, x, W_V, W_O: head_output(pattern.T, x, W_V, W_O),
         ),
         Mistake(
             "OV transposed",
-            "W_V reads the stream and W_O writes it: x W_V W_O, not the transposes.",
+            "W_V reads the stream and W_O writes to it: x W_V W_O, not the transposes.",
             lambda pattern, x, W_V, W_O: pattern @ x @ W_O.T @ W_V.T,
         ),
         Mistake(
             "attention left out",
-            "every position stores its own value; the pattern is missing.",
+            "every position writes its own value; the pattern is missing.",
             lambda pattern, x, W_V, W_O: x @ W_V @ W_O,
         ),
         Mistake(
             "stream added",
-            "the stream itself is added; the head's own store is asked for.",
+            "the stream itself is added; the head's own output is asked for.",
             lambda pattern, x, W_V, W_O: x + head_output(pattern, x, W_V, W_O),
         ),
         Mistake(
             "attention twice",
-            "the pattern is applied twice.",
+            "the pattern is applied twice; apply it once.",
             lambda pattern, x, W_V, W_O: pattern @ head_output(pattern, x, W_V, W_O),
         ),
         Mistake(

@@ -7,20 +7,13 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _counts_only(tokens, d_vocab):
+def _counts(tokens, d_vocab, accumulate=True):
     counts = torch.zeros(d_vocab, d_vocab)
-    counts.index_put_((tokens[:-1], tokens[1:]), torch.tensor(1.0), accumulate=True)
-    return counts
+    return counts.index_put_((tokens[:-1], tokens[1:]), torch.tensor(1.0), accumulate=accumulate)
 
 
-def _share(counts, dim=1):
-    return counts / counts.sum(dim=dim, keepdim=True).clamp(min=1)
-
-
-def _without_repeats(tokens, d_vocab):
-    counts = torch.zeros(d_vocab, d_vocab)
-    counts[tokens[:-1], tokens[1:]] += 1
-    return _share(counts)
+def _fractions(counts, dim=1, keepdim=True, smallest=1):
+    return counts / counts.sum(dim=dim, keepdim=keepdim).clamp(min=smallest)
 
 
 def _equals_a_loop(trial: Trial) -> None:
@@ -43,51 +36,48 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=1,
     hints=(
-        "The pairs are tokens[:-1] with tokens[1:].",
-        "index_put_ with accumulate=True adds 1 for every pair, also for one that comes again; `table[a, b] += 1` does not.",
-        "Divide each row by its sum, where it is not 0.",
+        "The pairs are `tokens[:-1]` with `tokens[1:]`.",
+        "`index_put_` with `accumulate=True` adds 1 for every pair. `table[a, b] += 1` counts a pair once, "
+        "however often it comes.",
+        "Divide each row by its sum, where the sum is not 0.",
     ),
     reference=bigram_table,
     tests=(_equals_a_loop,),
     mistakes=(
-        Mistake("counts, not shares", "divide each row by its sum.", _counts_only),
+        Mistake("counts, not shares", "divide each row by its sum.", _counts),
         Mistake(
             "repeats lost",
             "`table[a, b] += 1` counts a pair once however often it comes: use index_put_ with accumulate=True.",
-            _without_repeats,
+            lambda tokens, d_vocab: _fractions(_counts(tokens, d_vocab, accumulate=False)),
         ),
         Mistake(
             "shares of the second token",
             "each row (a first token) sums to 1, not each column.",
-            lambda tokens, d_vocab: _share(_counts_only(tokens, d_vocab), dim=0),
+            lambda tokens, d_vocab: _fractions(_counts(tokens, d_vocab), dim=0),
         ),
         Mistake(
             "first and second swapped",
             "rows are the first token of a pair; the two are swapped.",
-            lambda tokens, d_vocab: _share(_counts_only(tokens.flip(0), d_vocab)),
+            lambda tokens, d_vocab: _fractions(_counts(tokens.flip(0), d_vocab)),
         ),
         Mistake(
             "shares of all pairs",
             "divide each row by its own sum, not all by the number of pairs.",
-            lambda tokens, d_vocab: _counts_only(tokens, d_vocab) / (len(tokens) - 1),
+            lambda tokens, d_vocab: _counts(tokens, d_vocab) / (len(tokens) - 1),
         ),
         Mistake(
             "sums beside the columns",
             "each row is divided by its own sum; without keepdim=True the sums are laid along the columns.",
-            lambda tokens, d_vocab: (
-                _counts_only(tokens, d_vocab) / _counts_only(tokens, d_vocab).sum(1).clamp(min=1)
-            ),
+            lambda tokens, d_vocab: _fractions(_counts(tokens, d_vocab), keepdim=False),
         ),
         Mistake(
             "NaN in empty rows",
             "a token that is never first has no followers: leave its row 0 instead of dividing by 0.",
-            lambda tokens, d_vocab: (
-                _counts_only(tokens, d_vocab) / _counts_only(tokens, d_vocab).sum(1, keepdim=True)
-            ),
+            lambda tokens, d_vocab: _fractions(_counts(tokens, d_vocab), smallest=0),
         ),
         Mistake(
             "circle closed",
-            "the last token is paired with the first one: tokens.roll goes round.",
+            "the last token is paired with the first one: tokens.roll wraps around.",
             lambda tokens, d_vocab: bigram_table(torch.cat([tokens, tokens[:1]]), d_vocab),
         ),
     ),

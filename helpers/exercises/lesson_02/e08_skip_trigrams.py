@@ -7,10 +7,6 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _scores_not_weights(QK, OV):
-    return QK[:, :, None] * OV[None]
-
-
 def _equals_a_loop(trial: Trial) -> None:
     """Oracle: a loop over destinations, sources and outs."""
     QK, OV = torch.randn(4, 3, generator=generator(0)), torch.randn(3, 5, generator=generator(1))
@@ -30,15 +26,20 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "The weight that a destination gives to each source is a softmax over the sources.",
-        "Weight [destination, source] times effect [source, out]: no sum, every triple stays.",
+        "Weight [destination, source] times effect [source, out]: no sum, but an outer product along new axes, "
+        "so that every triple stays.",
     ),
     reference=skip_trigrams,
     tests=(_equals_a_loop,),
     mistakes=(
-        Mistake("scores instead of weights", "take the softmax over the sources first.", _scores_not_weights),
+        Mistake(
+            "scores instead of weights",
+            "take the softmax over the sources first.",
+            lambda QK, OV: QK[:, :, None] * OV[None],
+        ),
         Mistake(
             "softmax over the destinations",
-            "each destination shares its attention among the sources: dim=-1.",
+            "each destination divides its attention among the sources: dim=-1.",
             lambda QK, OV: QK.softmax(0)[:, :, None] * OV[None],
         ),
         Mistake(
@@ -53,7 +54,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "added",
-            "weight and effect are added; attention multiplies.",
+            "weight and effect are added; attention multiplies them.",
             lambda QK, OV: QK.softmax(-1)[:, :, None] + OV[None],
         ),
         Mistake(

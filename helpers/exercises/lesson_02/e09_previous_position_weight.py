@@ -1,5 +1,7 @@
 """Exercise 2.9: a previous-token head from its weights alone."""
 
+from functools import partial
+
 import torch
 
 from helpers.circuits import previous_position_weight
@@ -7,17 +9,21 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _without_scale(W_pos, W_Q, W_K):
-    scores = W_pos @ W_Q @ (W_pos @ W_K).T
-    future = torch.ones_like(scores, dtype=torch.bool).triu(1)
-    return scores.masked_fill(future, -torch.inf).softmax(dim=-1).diagonal(-1).mean()
-
-
-def _variant(W_pos, W_Q, W_K, mask=1, dim=-1, offset=-1):
-    """The measure with another mask, softmax or diagonal."""
-    scores = W_pos @ W_Q @ (W_pos @ W_K).T / W_Q.shape[-1] ** 0.5
-    future = torch.ones_like(scores, dtype=torch.bool).triu(mask)
-    return scores.masked_fill(future, -torch.inf).softmax(dim=dim).diagonal(offset).nan_to_num().mean()
+def _variant(
+    W_pos,
+    W_Q,
+    W_K,
+    scale=lambda d_model, d_head: d_head**0.5,
+    first_masked: int | None = 1,
+    dim=-1,
+    offset=-1,
+):
+    """The measure with another scale, mask (from this diagonal upwards), softmax or diagonal."""
+    scores = W_pos @ W_Q @ (W_pos @ W_K).T / scale(*W_Q.shape)
+    if first_masked is not None:
+        masked = torch.ones_like(scores, dtype=torch.bool).triu(first_masked)
+        scores = scores.masked_fill(masked, -torch.inf)
+    return scores.softmax(dim=dim).diagonal(offset).nan_to_num().mean()
 
 
 def _equals_a_loop(trial: Trial) -> None:
@@ -38,54 +44,63 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "Give the head nothing but positions: scores = W_pos W_Q (W_pos W_K)ᵀ / √d_head.",
-        "Mask, softmax over the keys, then the diagonal one below.",
+        "Give the head nothing but positions. The scores of all positions with all positions are "
+        "`W_pos W_Q` (`W_pos W_K`)ᵀ / `√d_head`.",
+        "Mask the later positions, take the softmax over the keys, then the mean of the diagonal one below the main one.",
     ),
     reference=previous_position_weight,
     tests=(_equals_a_loop,),
     mistakes=(
-        Mistake("scale missing", "the scores are not divided by √d_head.", _without_scale),
+        Mistake(
+            "scale missing",
+            "the scores are not divided by √d_head.",
+            partial(_variant, scale=lambda d_model, d_head: 1),
+        ),
         Mistake(
             "mask missing",
             "later positions get weight: mask them before the softmax.",
-            lambda *w: _variant(*w, mask=99),
+            partial(_variant, first_masked=None),
         ),
         Mistake(
-            "current position", "this is the main diagonal: go one below.", lambda *w: _variant(*w, offset=0)
+            "current position",
+            "this is the main diagonal: go one below.",
+            partial(_variant, offset=0),
         ),
-        Mistake("off by one", "this diagonal lies two below.", lambda *w: _variant(*w, offset=-2)),
-        Mistake(
-            "next position",
-            "this diagonal lies above: go one below.",
-            lambda *w: _variant(*w, mask=99, offset=1),
-        ),
+        Mistake("off by one", "this diagonal is two below: go one below.", partial(_variant, offset=-2)),
         Mistake(
             "next position",
-            "this diagonal lies above, where the mask left only 0s: go one below.",
-            lambda *w: _variant(*w, offset=1),
+            "this diagonal is above the main one: go one below.",
+            partial(_variant, first_masked=None, offset=1),
+        ),
+        Mistake(
+            "next position",
+            "this diagonal is above the main one, where the mask left only 0s: go one below.",
+            partial(_variant, offset=1),
         ),
         Mistake(
             "mask hides the position itself",
             "the mask hides the query's own position, too: triu(1).",
-            lambda *w: _variant(*w, mask=0),
+            partial(_variant, first_masked=0),
         ),
         Mistake(
             "divided by all positions",
-            "position 0 has nobody before it: take the mean over the others.",
-            lambda W_pos, *w: _variant(W_pos, *w) * (len(W_pos) - 1) / len(W_pos),
+            "position 0 has no position before it: take the mean over the others.",
+            lambda W_pos, *weights: _variant(W_pos, *weights) * (len(W_pos) - 1) / len(W_pos),
         ),
         Mistake(
             "scale is √d_model",
             "the scores are divided by √d_model; queries and keys have d_head numbers.",
-            lambda W_pos, W_Q, W_K: _variant(W_pos, W_Q * (W_Q.shape[1] / W_Q.shape[0]) ** 0.5, W_K),
+            partial(_variant, scale=lambda d_model, d_head: d_model**0.5),
         ),
         Mistake(
             "softmax over the query axis",
             "each query's weights sum to 1: dim=-1.",
-            lambda *w: _variant(*w, dim=0),
+            partial(_variant, dim=0),
         ),
         Mistake(
-            "transposed W_QK", "W_Q and W_K are swapped.", lambda W_pos, W_Q, W_K: _variant(W_pos, W_K, W_Q)
+            "transposed W_QK",
+            "W_Q and W_K are swapped: W_Q belongs to the query.",
+            lambda W_pos, W_Q, W_K: _variant(W_pos, W_K, W_Q),
         ),
         Mistake(
             "positions skipped",

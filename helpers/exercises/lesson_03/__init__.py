@@ -1,1 +1,1 @@
-"""Exercises of lesson 3, one module each; their references are the measures of ``helpers.composition``."""
+"""Exercises of lesson 3, one module each. Their references are measures in ``helpers``."""

@@ -7,10 +7,6 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _product_of_parts(A_in, A_out, B_in, B_out):
-    return (A_out @ B_in).norm() / (A_out.norm() * B_in.norm())
-
-
 def _equals_the_full_score(trial: Trial) -> None:
     """Oracle: the score of the matrices multiplied out."""
     for seed, (d_model, a, b) in enumerate([(9, 3, 4), (12, 4, 2)]):
@@ -24,8 +20,8 @@ def _equals_the_full_score(trial: Trial) -> None:
 
 
 def _stays_thin(trial: Trial) -> None:
-    """A d_model whose square would take 275 GB: who multiplies out gets no memory. Equal columns score 1."""
-    ones = torch.ones(2**18, 1) / 2**9  # powers of two: every sum is exact, however many threads share it
+    """A d_model × d_model matrix would take 275 GB here, so forming one fails. Equal columns: 1."""
+    ones = torch.ones(2**18, 1) / 2**9  # powers of two: every sum is exact, on any number of threads
     trial.matches((ones, ones.T, ones, ones.T), torch.tensor(1.0), "", tolerance=1e-3)
 
 
@@ -35,17 +31,18 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=3,
     hints=(
-        "‖X‖² is the trace of X Xᵀ, and a trace does not change when the factors go round in a circle.",
-        "With M = A_out B_in (small): ‖A_in M B_out‖² = tr(A_inᵀ A_in · M · B_out B_outᵀ · Mᵀ).",
-        "The norms of A and B go the same way, with A_out A_outᵀ and B_inᵀ B_in.",
+        "‖X‖² is the trace of X Xᵀ. A trace stays the same when its factors go round in a circle: "
+        "tr(P Q) = tr(Q P). Go round until every product is small.",
+        "With the small matrix M = A_out B_in: ‖A B‖² = tr(A_inᵀ A_in · M · B_out B_outᵀ · Mᵀ).",
+        "‖A‖² and ‖B‖² go the same way, with A_out A_outᵀ and B_inᵀ B_in. Take the root at the end.",
     ),
     reference=factored_score,
     tests=(_equals_the_full_score, _stays_thin),
     mistakes=(
         Mistake(
             "outer factors left out",
-            "A_in and B_out shape the norms too: they are not orthonormal.",
-            _product_of_parts,
+            "A_in and B_out are not orthonormal, so the norms depend on them, too.",
+            lambda A, a, b, B: (a @ b).norm() / (a.norm() * b.norm()),
         ),
         Mistake(
             "norm of a product of norms",
@@ -55,20 +52,20 @@ EXERCISE = Exercise(
                 / (A.norm() * a.norm() * b.norm() * B.norm())
             ),
         ),
-        Mistake("squared", "this is the score squared: take the root.", lambda *f: factored_score(*f) ** 2),
+        Mistake("squared", "this is the score squared. Take the root.", lambda *f: factored_score(*f) ** 2),
         Mistake(
             "inner and outer factors swapped",
-            "the writer's out meets the reader's in: A_out B_in.",
+            "the two factors that meet are A_out and B_in: A_out B_in.",
             lambda A, a, b, B: factored_score(b, B, A, a),
         ),
         Mistake(
             "reader transposed",
-            "the reader is B_in B_out; its transpose reads from the other side.",
+            "B is B_in B_out. Its transpose reads from the other side.",
             lambda A, a, b, B: factored_score(A, a, B.T, b.T),
         ),
         Mistake(
             "writer transposed",
-            "the writer is A_in A_out; its transpose writes to the other side.",
+            "A is A_in A_out. Its transpose writes to the other side.",
             lambda A, a, b, B: factored_score(a.T, A.T, b, B),
         ),
     ),

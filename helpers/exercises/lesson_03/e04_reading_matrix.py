@@ -2,50 +2,49 @@
 
 import torch
 
+from helpers.components import PORTS
 from helpers.composition import composition_score, reading_matrix
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator, small_model
 
 
-def _query_side_for_keys(port, W_Q, W_K, W_V, W_O):
-    return {"Q": W_Q @ W_K.T, "K": W_Q @ W_K.T, "V": W_V @ W_O}[port]
-
-
-def _other(**matrices):
-    """The reference with another matrix for some ports."""
-
-    def answer(port, W_Q, W_K, W_V, W_O):
-        if port in matrices:
-            return matrices[port](W_Q, W_K, W_V, W_O)
-        return reading_matrix(port, W_Q, W_K, W_V, W_O)
-
-    return answer
-
-
-def _equals_what_the_port_multiplies(trial: Trial) -> None:
-    """Oracle: what each side of the score and the store multiply a row by, from products with single vectors."""
+def _equals_single_products(trial: Trial) -> None:
+    """Oracle: both sides of the attention score, and the head output, for single basis vectors."""
     W_Q, W_K, W_V = torch.randn(3, 7, 3, generator=generator(0)).unbind()
     W_O = torch.randn(3, 7, generator=generator(1))
     basis = torch.eye(7)
     expected = {
-        "Q": torch.tensor([[((x @ W_Q) * (y @ W_K)).sum() for y in basis] for x in basis]),
-        "K": torch.tensor([[((y @ W_Q) * (x @ W_K)).sum() for y in basis] for x in basis]),
-        "V": torch.stack([(x @ W_V) @ W_O for x in basis]),
+        "q": torch.tensor([[((x @ W_Q) * (y @ W_K)).sum() for y in basis] for x in basis]),
+        "k": torch.tensor([[((y @ W_Q) * (x @ W_K)).sum() for y in basis] for x in basis]),
+        "v": torch.stack([(x @ W_V) @ W_O for x in basis]),
     }
-    for port in ("Q", "K", "V"):
+    for port in PORTS:
         trial.matches((port, W_Q, W_K, W_V, W_O), expected[port], "d_model d_model")
 
 
 def _equals_transformer_lens(trial: Trial) -> None:
-    """Oracle: TransformerLens's scores of all pairs, on a model."""
+    """Oracle: TransformerLens's scores of all pairs of heads, on a model."""
     model = small_model()
-    for port in ("Q", "K", "V"):
-        theirs = model.all_composition_scores(port).scores
-        for writer, reader in [(0, 1), (2, 0)]:
-            reads = trial.call(port, *(getattr(model, f"W_{x}")[1, reader] for x in "QKVO"))
-            score = composition_score(model.W_V[0, writer] @ model.W_O[0, writer], reads)
-            if not torch.isclose(score, theirs[0, writer, 1, reader], atol=1e-4):
-                raise Wrong("other scores", f"{port}-composition differs from TransformerLens's.")
+    for port in PORTS:
+        expected = model.all_composition_scores(port.upper()).scores
+        for sender, receiver in [(0, 1), (2, 0)]:
+            matrix = trial.call(port, *(getattr(model, f"W_{name}")[1, receiver] for name in "QKVO"))
+            score = composition_score(model.W_V[0, sender] @ model.W_O[0, sender], matrix)
+            if not torch.isclose(score, expected[0, sender, 1, receiver], atol=1e-4):
+                raise Wrong(
+                    "other scores",
+                    f"expected {expected[0, sender, 1, receiver]:.4f}, TransformerLens's "
+                    f"{port.upper()}-composition score of 0.{sender} and 1.{receiver}, got {score:.4f}.",
+                )
+
+
+def _with_ports(**matrices):
+    """The reference with another matrix, a function of the four weights, for some ports."""
+
+    def answer(port, *weights):
+        return matrices[port](*weights) if port in matrices else reading_matrix(port, *weights)
+
+    return answer
 
 
 EXERCISE = Exercise(
@@ -54,41 +53,46 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "A row x enters the score on the query side as x W_Q W_Kᵀ yᵀ: what multiplies x from the right?",
-        "On the key side it enters as y W_Q W_Kᵀ xᵀ, which is x W_K W_Qᵀ yᵀ.",
+        "With row x at the query and row y at the key, the score is x W_Q W_Kᵀ yᵀ. "
+        "Which matrix stands to the right of x?",
+        "The score is a number, so it equals its transpose. "
+        "Transpose the product: which matrix stands to the right of y?",
+        "At the values a row goes through both matrices of the OV circuit.",
     ),
     reference=reading_matrix,
-    tests=(_equals_what_the_port_multiplies, _equals_transformer_lens),
+    tests=(_equals_single_products, _equals_transformer_lens),
     mistakes=(
         Mistake(
             "key side not transposed",
             "keys read the stream by W_K: the matrix is W_K W_Qᵀ, the transpose of W_Q W_Kᵀ.",
-            _query_side_for_keys,
+            _with_ports(k=lambda Q, K, V, O: Q @ K.T),
         ),
         Mistake(
             "query and key side swapped",
-            "queries read the stream by W_Q: W_Q W_Kᵀ.",
-            _other(Q=lambda Q, K, V, O: K @ Q.T, K=lambda Q, K, V, O: Q @ K.T),
+            "queries read the stream by W_Q: the matrix is W_Q W_Kᵀ.",
+            _with_ports(q=lambda Q, K, V, O: K @ Q.T, k=lambda Q, K, V, O: Q @ K.T),
         ),
         Mistake(
             "OV transposed",
             "values read the stream by W_V: the matrix is W_V W_O.",
-            _other(V=lambda Q, K, V, O: (V @ O).T),
+            _with_ports(v=lambda Q, K, V, O: (V @ O).T),
         ),
         Mistake(
             "half a circuit",
-            "W_Q W_Qᵀ compares queries with queries; a score compares a query with a key.",
-            _other(Q=lambda Q, K, V, O: Q @ Q.T, K=lambda Q, K, V, O: K @ K.T),
+            "W_Q W_Qᵀ compares queries with queries. A score compares a query with a key.",
+            _with_ports(q=lambda Q, K, V, O: Q @ Q.T, k=lambda Q, K, V, O: K @ K.T),
         ),
         Mistake(
             "scaled",
-            "the matrix alone is asked for: leave out √d_head, which the score would not notice.",
-            lambda port, W_Q, *w: reading_matrix(port, W_Q, *w) / (1 if port == "V" else W_Q.shape[1] ** 0.5),
+            "leave out √d_head. It belongs to attention scores; the composition score does not depend on it.",
+            lambda port, W_Q, *weights: (
+                reading_matrix(port, W_Q, *weights) / (1 if port == "v" else W_Q.shape[1] ** 0.5)
+            ),
         ),
         Mistake(
             "value of the score",
-            "values go through W_V and W_O; W_Q and W_K take no part.",
-            _other(V=lambda Q, K, V, O: V @ K.T),
+            "values go through W_V and W_O, not through W_Q or W_K.",
+            _with_ports(v=lambda Q, K, V, O: V @ K.T),
         ),
     ),
 )

@@ -7,38 +7,29 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _reversed_rows(W_A, W_B, R):
-    writers = (W_A, 3 * W_A, -W_A, W_A.flip(0), W_A @ R)
-    return torch.stack([composition_score(writer, W_B) for writer in writers])
-
-
-def _other(position, change):
-    """The reference with one control done in another way."""
-
-    def answer(W_A, W_B, R):
-        scores = control_scores(W_A, W_B, R).clone()
-        scores[position] = change(W_A, W_B, R)
-        return scores
-
-    return answer
-
-
 def _equals_single_scores(trial: Trial) -> None:
     """Oracle: the five matrices by index arithmetic, in double precision."""
     A = torch.randn(6, 8, generator=generator(0)) @ torch.diag(torch.linspace(0.1, 3, 8))
     B = torch.diag(torch.linspace(0.1, 2, 8)) @ torch.randn(8, 5, generator=generator(1))
     R = torch.linalg.qr(torch.randn(8, 8, generator=generator(2))).Q
     a, b = A.double(), B.double()
-    plain = (a @ b).norm() / (a.norm() * b.norm())
-    turned = torch.stack([a[:, 7 - i] for i in range(8)], dim=1)
-    expected = [
-        plain,
-        plain,
-        plain,
-        (turned @ b).norm() / (a.norm() * b.norm()),
-        (a @ R.double() @ b).norm() / (a.norm() * b.norm()),
-    ]
-    trial.matches((A, B, R), torch.stack(expected).float(), "control", tolerance=1e-4)
+    mirrored = torch.stack([a[:, 7 - i] for i in range(8)], dim=1)
+    unchanged, reverse, rotate = (
+        (M @ b).norm() / (a.norm() * b.norm()) for M in (a, mirrored, a @ R.double())
+    )
+    expected = torch.stack([unchanged, unchanged, unchanged, reverse, rotate])
+    trial.matches((A, B, R), expected.float(), "control", tolerance=1e-4)
+
+
+def _with_control(index, score):
+    """The reference with one of the five scores computed in another way."""
+
+    def answer(W_A, W_B, R):
+        scores = control_scores(W_A, W_B, R).clone()
+        scores[index] = score(W_A, W_B, R)
+        return scores
+
+    return answer
 
 
 EXERCISE = Exercise(
@@ -47,36 +38,37 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=1,
     hints=(
-        "The output axes of A are its columns: A.flip(-1) reverses them.",
-        "A @ R rotates what A writes; B stays as it is.",
+        "Five calls of `composition_score`: only `W_A` changes, `W_B` stays as it is.",
+        "The output axes of a matrix are its columns: `W_A.flip(-1)` reverses them, `W_A @ R` rotates them.",
     ),
     reference=control_scores,
     tests=(_equals_single_scores,),
     mistakes=(
         Mistake(
             "wrong axes reversed",
-            "reversing what A reads (its rows), or the axes of A and B together, changes nothing: flip(-1), on A only.",
-            _reversed_rows,
+            "reverse the columns of W_A only, with flip(-1). "
+            "Nothing changes if you reverse its rows, or the shared axes of W_A and W_B together.",
+            _with_control(3, lambda A, B, R: composition_score(A.flip(0), B)),
         ),
         Mistake(
             "both rotated",
-            "if the reader is rotated along with the writer nothing changes (lesson 1): rotate A only.",
-            _other(4, lambda A, B, R: composition_score(A @ R, R.T @ B)),
+            "rotate W_A only. If both matrices are rotated, the score stays the same (lesson 1).",
+            _with_control(4, lambda A, B, R: composition_score(A @ R, R.T @ B)),
         ),
         Mistake(
             "scale kept in",
-            "the score is divided by the norm of the scaled matrix: scale must drop out.",
-            _other(1, lambda A, B, R: 3 * composition_score(A, B)),
+            "divide by the norm of the scaled matrix 3 A, so that the scale drops out.",
+            _with_control(1, lambda A, B, R: 3 * composition_score(A, B)),
         ),
         Mistake(
             "sign kept in",
-            "a norm is never negative: negation leaves the score as it is.",
-            _other(2, lambda A, B, R: -composition_score(A, B)),
+            "a norm is never negative, so the score of -A is that of A.",
+            _with_control(2, lambda A, B, R: -composition_score(A, B)),
         ),
         Mistake(
             "rotated the other way",
-            "this is A Rᵀ; A R is asked for.",
-            _other(4, lambda A, B, R: composition_score(A @ R.T, B)),
+            "this is the score of A Rᵀ. Return that of A R.",
+            _with_control(4, lambda A, B, R: composition_score(A @ R.T, B)),
         ),
     ),
 )

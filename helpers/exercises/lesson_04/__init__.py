@@ -1,1 +1,4 @@
-"""Exercises of lesson 4, one module each; their references are the measures of ``helpers``."""
+"""Exercises of lesson 4, one module each. Most references are measures in ``helpers``.
+
+``heads_by_hand`` holds what exercises 4.9 and 4.10 share.
+"""

@@ -7,12 +7,7 @@ from helpers.exercises.inputs import generator
 from helpers.sequences import loss_by_position
 
 
-def _of_the_present_token(logits, tokens):
-    log_probs = logits[:, :-1].log_softmax(dim=-1)
-    return -log_probs.gather(2, tokens[:, :-1, None])[..., 0].mean(dim=0)
-
-
-def _equals_each_entry(trial: Trial) -> None:
+def _equals_single_predictions(trial: Trial) -> None:
     """Oracle: one prediction at a time, in double precision."""
     logits = 2 * torch.randn(3, 5, 7, generator=generator(0)) + 4
     tokens = torch.randint(7, (3, 5), generator=generator(1))
@@ -24,76 +19,86 @@ def _equals_each_entry(trial: Trial) -> None:
     trial.matches((logits, tokens), expected, "predicted")
 
 
+ALL_BUT_LAST, ALL_BUT_FIRST = slice(None, -1), slice(1, None)
+
+
+def _variant(
+    predictions=ALL_BUT_LAST,
+    targets=ALL_BUT_FIRST,
+    log_probs=lambda logits: logits.log_softmax(dim=-1),
+    reduce=lambda chosen: -chosen.mean(dim=0),
+):
+    """The reference with other positions, or with another function before or after the choice."""
+
+    def answer(logits, tokens):
+        return reduce(log_probs(logits[:, predictions]).gather(2, tokens[:, targets, None])[..., 0])
+
+    return answer
+
+
 EXERCISE = Exercise(
     id="4.2",
     title="loss by position",
     minutes=5,
     difficulty=1,
     hints=(
-        "logits[:, i] predict token i + 1: the last logits and the first token have no partner.",
-        "log_softmax over the vocabulary, then gather(2, tokens[:, 1:, None]).",
-        "The mean over the batch, and a minus sign.",
+        "The logits at position i predict token i + 1. "
+        "The last logits predict no token of the text, and no logits predict the first token.",
+        "`log_softmax` over the vocabulary, then `gather(2, tokens[:, 1:, None])`.",
+        "Take the mean over the batch, with a minus sign.",
     ),
     reference=loss_by_position,
-    tests=(_equals_each_entry,),
+    tests=(_equals_single_predictions,),
     mistakes=(
         Mistake(
             "loss of the present token",
-            "logits at position i predict token i + 1; here they are compared with token i.",
-            _of_the_present_token,
+            "compare the logits at position i with token i + 1, not with token i.",
+            _variant(targets=ALL_BUT_LAST),
         ),
         Mistake(
             "loss of the present token, later ones",
-            "logits at position i predict token i + 1; here they are compared with token i.",
-            lambda logits, tokens: (
-                -logits[:, 1:].log_softmax(-1).gather(2, tokens[:, 1:, None])[..., 0].mean(0)
-            ),
+            "compare the logits at position i with token i + 1, not with token i.",
+            _variant(predictions=ALL_BUT_FIRST),
         ),
         Mistake(
             "one token back",
-            "logits at position i are compared with token i - 1; they predict token i + 1.",
-            lambda logits, tokens: (
-                -logits[:, 1:].log_softmax(-1).gather(2, tokens[:, :-1, None])[..., 0].mean(0)
-            ),
+            "compare the logits at position i with token i + 1, not with token i - 1.",
+            _variant(predictions=ALL_BUT_FIRST, targets=ALL_BUT_LAST),
         ),
         Mistake(
             "sign missing",
-            "this is the log-probability; the loss is minus it.",
-            lambda logits, tokens: -loss_by_position(logits, tokens),
+            "this is the log-probability. The loss is minus the log-probability.",
+            _variant(reduce=lambda chosen: chosen.mean(dim=0)),
         ),
         Mistake(
             "raw logits",
-            "a logit is no log-probability: log_softmax over the vocabulary first.",
-            lambda logits, tokens: -logits[:, :-1].gather(2, tokens[:, 1:, None])[..., 0].mean(0),
+            "a logit is not a log-probability. Apply log_softmax over the vocabulary first.",
+            _variant(log_probs=lambda logits: logits),
         ),
         Mistake(
             "softmax over positions",
-            "the softmax is over the vocabulary, the last axis.",
-            lambda logits, tokens: (
-                -logits[:, :-1].log_softmax(1).gather(2, tokens[:, 1:, None])[..., 0].mean(0)
-            ),
+            "take the softmax over the vocabulary, which is the last axis.",
+            _variant(log_probs=lambda logits: logits.log_softmax(dim=1)),
         ),
         Mistake(
             "probability instead of loss",
-            "this is the probability; the loss is minus its logarithm.",
-            lambda logits, tokens: logits[:, :-1].softmax(-1).gather(2, tokens[:, 1:, None])[..., 0].mean(0),
+            "this is the probability. The loss is minus its logarithm.",
+            _variant(reduce=lambda chosen: chosen.exp().mean(dim=0)),
         ),
         Mistake(
             "bits instead of nats",
-            "the loss is in nats: the natural logarithm.",
+            "this is the loss in bits. Take the natural logarithm, which gives nats.",
             lambda logits, tokens: loss_by_position(logits, tokens) / torch.tensor(2.0).log(),
         ),
         Mistake(
             "mean over positions",
-            "keep the positions; the mean is over the batch.",
-            lambda logits, tokens: (
-                -logits[:, :-1].log_softmax(-1).gather(2, tokens[:, 1:, None])[..., 0].mean(1)
-            ),
+            "average over the batch and keep the positions.",
+            _variant(reduce=lambda chosen: -chosen.mean(dim=1)),
         ),
         Mistake(
             "summed over the batch",
-            "the mean over the batch is asked for, not the sum.",
-            lambda logits, tokens: loss_by_position(logits, tokens) * len(tokens),
+            "this is the sum over the batch. Return the mean.",
+            _variant(reduce=lambda chosen: -chosen.sum(dim=0)),
         ),
     ),
 )

@@ -7,10 +7,6 @@ from helpers.exercises.inputs import generator
 from helpers.heads import duplicate_token_score, induction_score
 
 
-def _after_the_copy(pattern, period):
-    return induction_score(pattern, period)
-
-
 def _equals_loops(trial: Trial) -> None:
     """Oracle: query by query."""
     for period in (5, 3):
@@ -21,57 +17,64 @@ def _equals_loops(trial: Trial) -> None:
         trial.matches((pattern, period), expected, "head")
 
 
+def _with_diagonal(mean):
+    """The score as ``mean(diagonal, period)`` of the diagonal ``period`` back."""
+    return lambda pattern, period: mean(pattern.diagonal(-period, dim1=-2, dim2=-1), period)
+
+
 EXERCISE = Exercise(
     id="4.4",
     title="the duplicate-token score",
     minutes=3,
     difficulty=1,
     hints=(
-        "The earlier copy of the query's own token stands exactly `period` back.",
-        "The first entry of that diagonal is the query at position `period`, which looks at beginning-of-text: leave it out.",
+        "As for the induction score, on the diagonal next to it: "
+        "the earlier copy of the query's own token stands exactly `period` back.",
+        "The second copy has `period` queries. The first entry of the diagonal belongs to an earlier one: "
+        "query `period` attends to beginning-of-text there. Leave it out.",
     ),
     reference=duplicate_token_score,
     tests=(_equals_loops,),
     mistakes=(
         Mistake(
             "this is the induction score",
-            "period - 1 back stands the token after the copy; the copy itself is `period` back.",
-            _after_the_copy,
+            "this is attention to the token after the copy, period - 1 back. The copy itself is period back.",
+            induction_score,
         ),
         Mistake(
             "beginning-of-text counted",
-            "the first entry of the diagonal is attention to beginning-of-text: leave it out.",
-            lambda p, n: p.diagonal(-n, dim1=-2, dim2=-1).mean(-1),
+            "leave out the first entry of the diagonal: it is attention to beginning-of-text.",
+            _with_diagonal(lambda diagonal, period: diagonal.mean(-1)),
         ),
         Mistake(
             "off by one: before the copy",
-            "this looks period + 1 back, at the token before the copy.",
-            lambda p, n: p.diagonal(-n - 1, dim1=-2, dim2=-1).mean(-1),
+            "this is attention to the token before the copy, period + 1 back. The copy itself is period back.",
+            lambda p, period: p.diagonal(-period - 1, dim1=-2, dim2=-1).mean(-1),
         ),
         Mistake(
             "one entry too few",
-            "query period + 1, the first of the second copy, has an earlier copy too.",
-            lambda p, n: p.diagonal(-n, dim1=-2, dim2=-1)[..., 2:].mean(-1),
+            "query period + 1, the first of the second copy, has an earlier copy, too.",
+            _with_diagonal(lambda diagonal, period: diagonal[..., 2:].mean(-1)),
         ),
         Mistake(
             "index of the diagonal taken for the query",
-            "entry j of the diagonal belongs to query j + period: the second copy begins at entry 1.",
-            lambda p, n: p.diagonal(-n, dim1=-2, dim2=-1)[..., n:].mean(-1),
+            "entry j of the diagonal belongs to query j + period. The second copy begins at entry 1.",
+            _with_diagonal(lambda diagonal, period: diagonal[..., period:].mean(-1)),
         ),
         Mistake(
             "the token itself",
             "the main diagonal is attention to the query's own position.",
-            lambda p, n: p.diagonal(dim1=-2, dim2=-1).mean(-1),
+            lambda p, period: p.diagonal(dim1=-2, dim2=-1).mean(-1),
         ),
         Mistake(
             "summed",
-            "the mean over the queries is asked for, not the sum.",
-            lambda p, n: p.diagonal(-n, dim1=-2, dim2=-1)[..., 1:].sum(-1),
+            "this is the sum over the queries. Return the mean.",
+            _with_diagonal(lambda diagonal, period: diagonal[..., 1:].sum(-1)),
         ),
         Mistake(
             "one mean over all heads",
-            "every head has a score of its own: mean over the last axis only.",
-            lambda p, n: duplicate_token_score(p, n).mean(),
+            "every head has a score of its own. Take the mean over the last axis only.",
+            lambda p, period: duplicate_token_score(p, period).mean(),
         ),
     ),
 )

@@ -7,10 +7,6 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _sums_multiplied(W_V, W_O):
-    return W_V.sum(dim=0) @ W_O.sum(dim=0)
-
-
 def _equals_sum_of_products(trial: Trial) -> None:
     """Oracle: one head at a time."""
     W_V = torch.randn(3, 6, 4, generator=generator(0))
@@ -26,35 +22,31 @@ EXERCISE = Exercise(
     minutes=3,
     difficulty=1,
     hints=(
-        "What each head stores is added to the stream; stores of the same row of memory add up.",
-        'einsum(W_V, W_O, "head d_in d_head, head d_head d_out -> d_in d_out").',
+        "Head outputs are added to the stream. If all heads attend to the same token, their OV matrices add up.",
+        "Each head multiplies its own `W_V` and `W_O`. Sum the products over the heads, by `einsum` or by `sum`.",
     ),
     reference=effective_OV,
     tests=(_equals_sum_of_products,),
     mistakes=(
         Mistake(
             "product of the sums",
-            "each head reads with its own W_V and writes with its own W_O: sum the products, not the factors.",
-            _sums_multiplied,
+            "each head reads with its own W_V and writes with its own W_O. Sum the products, not the factors.",
+            lambda V, O: V.sum(dim=0) @ O.sum(dim=0),
         ),
-        Mistake(
-            "heads kept apart",
-            "one matrix is asked for: sum over the heads.",
-            lambda V, O: V @ O,
-        ),
+        Mistake("heads kept apart", "expected one matrix. Sum over the heads.", lambda V, O: V @ O),
         Mistake(
             "mean instead of sum",
-            "the heads' stores are added, not averaged.",
+            "head outputs are added, not averaged.",
             lambda V, O: (V @ O).mean(0),
         ),
         Mistake(
             "heads in a chain",
-            "the heads of a layer work side by side; a product of products is one head after another.",
-            lambda V, O: torch.linalg.multi_dot([*(v @ o for v, o in zip(V, O)), torch.eye(V.shape[1])]),
+            "the heads of a layer work in parallel. A product of their OV matrices is one head after another.",
+            lambda V, O: torch.linalg.multi_dot([*(V @ O), torch.eye(V.shape[1])]),
         ),
         Mistake(
             "transposed",
-            "rows are what is read: W_V W_O.",
+            "rows are the directions that are read: W_V W_O.",
             lambda V, O: effective_OV(V, O).T,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Exercise 4.8: to cut one path."""
+"""Exercise 4.8: cut one path."""
 
 import torch
 
@@ -7,32 +7,34 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _every_reader(keys, store, W_K, reader):
-    return keys - torch.einsum("bpm,hmd->bphd", store, W_K)
+def _equals_single_positions(trial: Trial) -> None:
+    """Oracle: position by position."""
+    keys = torch.randn(2, 5, 4, 3, generator=generator(0))
+    sender_output = torch.randn(2, 5, 6, generator=generator(1))
+    W_K = torch.randn(4, 6, 3, generator=generator(2))
+    for receiver in (1, 3):
+        expected = keys.clone()
+        for b in range(2):
+            for pos in range(5):
+                expected[b, pos, receiver] -= (sender_output[b, pos, :, None] * W_K[receiver]).sum(0)
+        trial.matches((keys, sender_output, W_K, receiver), expected, "batch pos head d_head")
 
 
-def _one_head(change):
-    """A copy of keys in which ``change(keys of the reader, store, W_K, reader)`` stands for the reader."""
+def _with_keys(change):
+    """The reference with keys ``change(k, W, sender_output, W_K)``: k and W of the receiver."""
 
-    def answer(keys, store, W_K, reader):
+    def answer(keys, sender_output, W_K, receiver):
         new = keys.clone()
-        new[:, :, reader] = change(keys[:, :, reader], store, W_K, reader)
+        new[:, :, receiver] = change(keys[:, :, receiver], W_K[receiver], sender_output, W_K)
         return new
 
     return answer
 
 
-def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: position by position."""
-    keys = torch.randn(2, 5, 4, 3, generator=generator(0))
-    store = torch.randn(2, 5, 6, generator=generator(1))
-    W_K = torch.randn(4, 6, 3, generator=generator(2))
-    for reader in (1, 3):
-        expected = keys.clone()
-        for b in range(2):
-            for pos in range(5):
-                expected[b, pos, reader] -= (store[b, pos, :, None] * W_K[reader]).sum(0)
-        trial.matches((keys, store, W_K, reader), expected, "batch pos head d_head")
+def _at_position(keys, sender_output, W_K, receiver):
+    new = keys.clone()
+    new[:, receiver] -= torch.einsum("bm,hmd->bhd", sender_output[:, receiver], W_K)
+    return new
 
 
 EXERCISE = Exercise(
@@ -41,53 +43,51 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "Keys are linear in what is read: k = x W_K. What part of them comes from `store`?",
-        "new = keys.clone(), then new[:, :, reader] -= store @ W_K[reader].",
+        "Keys are linear in what is read, k = x W_K, and the earlier head's output is one term of x. "
+        "Which part of the keys comes from it?",
+        "Copy `keys`, and subtract that part from one head only: the head is the third axis of `keys` "
+        "and the first axis of `W_K`.",
     ),
     reference=keys_without_path,
-    tests=(_equals_by_hand,),
+    tests=(_equals_single_positions,),
     mistakes=(
         Mistake(
             "every reader cut off",
-            "only one head loses the path; the others of its layer go on reading the store.",
-            _every_reader,
-        ),
-        Mistake(
-            "added instead of taken away",
-            "the store is already in the keys: subtract its part.",
-            _one_head(lambda k, store, W_K, r: k + store @ W_K[r]),
-        ),
-        Mistake(
-            "all of the key taken away",
-            "the key also holds what it read of the embedding and the other heads: subtract the store's part only.",
-            _one_head(lambda k, store, W_K, r: torch.zeros_like(k)),
-        ),
-        Mistake(
-            "only the store kept",
-            "this is the part that is to go; subtract it.",
-            _one_head(lambda k, store, W_K, r: store @ W_K[r]),
-        ),
-        Mistake(
-            "another head's W_K",
-            "the store enters through W_K of the reader: W_K[reader].",
-            _one_head(lambda k, store, W_K, r: k - store @ W_K[0]),
-        ),
-        Mistake(
-            "a position instead of a head",
-            "keys is [batch pos head d_head]: the head is the third axis.",
-            lambda keys, store, W_K, r: torch.cat(
-                [
-                    keys[:, :r],
-                    keys[:, [r]] - torch.einsum("bm,hmd->bhd", store[:, r], W_K)[:, None],
-                    keys[:, r + 1 :],
-                ],
-                1,
+            "only one head loses the path. The other heads of its layer still read the earlier head's output.",
+            lambda keys, sender_output, W_K, receiver: (
+                keys - torch.einsum("bpm,hmd->bphd", sender_output, W_K)
             ),
         ),
         Mistake(
+            "added instead of taken away",
+            "the keys already contain the part from the earlier head's output. Subtract it.",
+            _with_keys(lambda k, W, sender_output, W_K: k + sender_output @ W),
+        ),
+        Mistake(
+            "all of the key taken away",
+            "keys also hold what was read of the embedding and of other heads. "
+            "Subtract only the part from the earlier head's output.",
+            _with_keys(lambda k, W, sender_output, W_K: torch.zeros_like(k)),
+        ),
+        Mistake(
+            "only the store kept",
+            "this is the part from the earlier head's output. Return the keys minus this part.",
+            _with_keys(lambda k, W, sender_output, W_K: sender_output @ W),
+        ),
+        Mistake(
+            "another head's W_K",
+            "use the W_K of the head that reads, not that of another head.",
+            _with_keys(lambda k, W, sender_output, W_K: k - sender_output @ W_K[0]),
+        ),
+        Mistake(
+            "a position instead of a head",
+            "keys is [batch pos head d_head], so the head is the third axis.",
+            _at_position,
+        ),
+        Mistake(
             "nothing cut",
-            "the keys came back as they were: return the copy that you changed.",
-            lambda keys, store, W_K, r: keys.clone(),
+            "the keys came back unchanged. Return the copy that you changed.",
+            _with_keys(lambda k, W, sender_output, W_K: k),
         ),
     ),
 )

@@ -4,34 +4,53 @@ from functools import partial
 
 import torch
 
-from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.engine import Exercise, Trial
 from helpers.exercises.lesson_04.heads_by_hand import (
     LAYOUT,
-    asking,
-    changed_head,
-    embedded,
-    room,
-    soft,
-    weights,
+    TOO_SOFT,
+    check_output,
+    check_pattern,
+    first_layer_input,
+    mistake,
+    output_to,
 )
-from helpers.planted import attend, previous_token_head
+from helpers.planted import previous_token_head
 
 
-def _looks_at_itself(layout):
-    W_Q, W_K, W_V, W_O = previous_token_head(layout)
-    W_K[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx)
-    return W_Q, W_K, W_V, W_O
+def _attends_to_the_token_before(trial: Trial) -> None:
+    x, p = first_layer_input()
+    expected = torch.eye(len(x)).roll(-1, dims=1)
+    expected[0] = torch.eye(len(x))[0]
+    check_pattern(trial, (x, p), expected)
 
 
-changed = partial(changed_head, previous_token_head)
+def _writes_it_to_its_subspace(trial: Trial) -> None:
+    x, p = first_layer_input()
+    expected = torch.zeros_like(x)
+    expected[1:, LAYOUT.previous] = x[:-1, LAYOUT.token]
+    expected[0, LAYOUT.previous] = x[0, LAYOUT.token]  # position 0 can only attend to itself
+    check_output(trial, (x, p), expected)
 
 
-def _rolled(layout, W_Q, W_K, W_V, W_O):
-    W_K[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx).roll(-1, dims=1)
+def _keys_shifted_by(positions):
+    """A change of ``W_K``: key j matches query j + ``positions``."""
+
+    def change(layout, W_Q, W_K, W_V, W_O):
+        W_K[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx).roll(positions, dims=1)
+
+    return change
 
 
-def _two_back(layout, W_Q, W_K, W_V, W_O):
-    W_K[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx).roll(2, dims=1)
+def _tokens_matched(shift):
+    """A change of ``W_Q`` and ``W_K``: they compare tokens, shifted by ``shift``, not positions."""
+
+    def change(layout, W_Q, W_K, W_V, W_O):
+        tokens = torch.eye(layout.d_vocab)
+        for W, block in ((W_Q, layout.strength * tokens), (W_K, tokens.roll(shift, dims=1))):
+            W.zero_()
+            W[layout.token, : layout.d_vocab] = block
+
+    return change
 
 
 def _positions_carried(layout, W_Q, W_K, W_V, W_O):
@@ -39,38 +58,7 @@ def _positions_carried(layout, W_Q, W_K, W_V, W_O):
     W_V[layout.position, : layout.n_ctx] = torch.eye(layout.n_ctx)
 
 
-def _by_token(layout, W_Q, W_K, W_V, W_O):
-    for W in (W_Q, W_K):
-        W.zero_()
-    W_Q[layout.token, : layout.d_vocab] = layout.strength * torch.eye(layout.d_vocab)
-    W_K[layout.token, : layout.d_vocab] = torch.eye(layout.d_vocab)
-
-
-def _by_token_rolled(layout, W_Q, W_K, W_V, W_O):
-    _by_token(layout, W_Q, W_K, W_V, W_O)
-    W_K[layout.token, : layout.d_vocab] = torch.eye(layout.d_vocab).roll(1, dims=1)
-
-
-def _attends_to_the_token_before(trial: Trial) -> None:
-    """Not the weights are compared but what they do: any weights that do it are right."""
-    x, p = embedded()
-    n = len(x)
-    expected = torch.eye(n).roll(-1, dims=1)
-    expected[0] = torch.eye(n)[0]
-    trial.behaves(
-        lambda f: attend(asking(f(LAYOUT)), x, p)[0], expected, "query key", 1e-3, "the pattern of your head"
-    )
-
-
-def _stores_it_in_its_room(trial: Trial) -> None:
-    x, p = embedded()
-    expected = torch.zeros_like(x)
-    expected[1:, LAYOUT.previous] = x[:-1, LAYOUT.token]
-    expected[0, LAYOUT.previous] = x[0, LAYOUT.token]  # position 0 can only look at itself
-    trial.behaves(
-        lambda f: attend(weights(f(LAYOUT)), x, p)[1], expected, "pos d_model", 1e-3, "what your head stores"
-    )
-
+_mistake = partial(mistake, previous_token_head)
 
 EXERCISE = Exercise(
     id="4.9",
@@ -78,59 +66,58 @@ EXERCISE = Exercise(
     minutes=12,
     difficulty=3,
     hints=(
-        "Attention is a matter of positions only: W_Q and W_K read layout.position, with torch.eye(n_ctx) on the query side.",
-        "Key j has to match query j + 1. torch.eye(n).roll(1, dims=1) turns 'I am j' into 'I am j + 1'.",
-        "Multiply W_Q by layout.strength: scores of 0 and 1 leave the softmax nearly flat.",
-        "W_V reads layout.token, W_O writes layout.previous: torch.eye(d_vocab) for both.",
+        "Attention depends on positions only here. `W_Q` and `W_K` read `layout.position`.",
+        "A block of an identity matrix connects a subspace of the stream with axes of the head: "
+        "`W_Q[layout.position, :n_ctx] = torch.eye(n_ctx)`, with `n_ctx = layout.n_ctx`.",
+        'Key j has to match query j + 1: `.roll(1, dims=1)` turns "I am j" into "I am j + 1".',
+        "Multiply `W_Q` by `layout.strength`. Scores of 0 and 1 leave the softmax nearly flat.",
+        "The head carries a token: `W_V` reads `layout.token`, `W_O` writes to `layout.previous`, "
+        "each with `torch.eye(layout.d_vocab)`.",
     ),
     reference=previous_token_head,
-    tests=(_attends_to_the_token_before, _stores_it_in_its_room),
+    tests=(_attends_to_the_token_before, _writes_it_to_its_subspace),
     mistakes=(
-        Mistake(
+        _mistake(
             "looks at itself",
-            "query i meets key i: the key has to say the position *after* its own.",
-            _looks_at_itself,
+            "query i matches key i. Key j should match query j + 1, the position *after* its own.",
+            _keys_shifted_by(0),
         ),
-        Mistake(
+        _mistake(
             "looks ahead",
-            "no key that the query may see matches it: key j should match query j + 1. Shift the other way, or W_Q and W_K are swapped, or they use different columns.",
-            changed(_rolled),
+            "no key up to the query's position matches the query. Key j should match query j + 1. "
+            "Shift the other way, or check whether W_Q and W_K are swapped or use different columns.",
+            _keys_shifted_by(-1),
         ),
-        Mistake("two back", "key j matches query j + 2: shift by one.", changed(_two_back)),
-        Mistake(
-            "too soft",
-            "the scores are so close together that every key gets some attention: multiply W_Q by layout.strength.",
-            changed(soft),
+        _mistake("two back", "key j matches query j + 2. Shift by one.", _keys_shifted_by(2)),
+        _mistake(*TOO_SOFT),
+        *(
+            _mistake(
+                "matches tokens",
+                "find the previous token by position: W_Q and W_K read layout.position, not layout.token.",
+                _tokens_matched(shift),
+            )
+            for shift in (0, 1)
         ),
-        Mistake(
-            "matches tokens",
-            "the previous token is a matter of position: W_Q and W_K read layout.position, not layout.token.",
-            changed(_by_token),
-        ),
-        Mistake(
-            "matches tokens",
-            "the previous token is a matter of position: W_Q and W_K read layout.position, not layout.token.",
-            changed(_by_token_rolled),
-        ),
-        Mistake(
+        _mistake(
             "stored in the output",
-            "the token belongs into layout.previous; in layout.output it would be predicted.",
-            changed(room("output")),
+            "write the token to layout.previous. What stands in layout.output is predicted.",
+            output_to("output"),
         ),
-        Mistake(
+        _mistake(
             "stored over the token",
-            "layout.token holds the position's own token: store into layout.previous.",
-            changed(room("token")),
+            "write to layout.previous. layout.token holds the position's own token.",
+            output_to("token"),
         ),
-        Mistake(
+        _mistake(
             "stored in scratch",
-            "layout.scratch is for decoys: nobody reads there. Store into layout.previous.",
-            changed(room("scratch")),
+            "write to layout.previous. layout.scratch is for decoys, and no head reads it.",
+            output_to("scratch"),
         ),
-        Mistake(
+        _mistake(
             "nothing stored",
-            "the head attends and stores nothing: W_O is zero, or W_V reads layout.position, which V never sees in a shortformer.",
-            changed(_positions_carried),
+            "the head attends but its output is zero. W_O is zero, or W_V reads layout.position, "
+            "which is not part of what V reads in a shortformer.",
+            _positions_carried,
         ),
     ),
 )

@@ -7,10 +7,6 @@ from helpers.exercises.inputs import generator
 from helpers.sequences import in_context_score
 
 
-def _early_minus_late(loss, early, late):
-    return -in_context_score(loss, early, late)
-
-
 def _equals_sums(trial: Trial) -> None:
     """Oracle: sums over both windows, of different lengths."""
     loss = torch.rand(30, generator=generator(0)) + torch.linspace(5, 3, 30)
@@ -19,55 +15,56 @@ def _equals_sums(trial: Trial) -> None:
     trial.matches((loss, early, late), expected, "")
 
 
+def _difference(measure):
+    """``measure(loss, start, stop)`` of the late window minus that of the early one."""
+    return lambda loss, early, late: measure(loss, *late) - measure(loss, *early)
+
+
 EXERCISE = Exercise(
     id="4.13",
     title="the in-context score",
     minutes=3,
     difficulty=1,
     hints=(
-        "loss[start:stop].mean() for each window; a window is (start, stop).",
-        "Late minus early: negative when later tokens are easier.",
+        "A window is (start, stop): `loss[start:stop].mean()` is the mean loss over it.",
+        "Subtract the early mean from the late mean. The score is negative when later tokens are easier.",
     ),
     reference=in_context_score,
     tests=(_equals_sums,),
     mistakes=(
         Mistake(
             "early minus late",
-            "late minus early: help from context makes the score negative.",
-            _early_minus_late,
+            "subtract early from late: the score is negative when context helps.",
+            lambda loss, early, late: in_context_score(loss, late, early),
         ),
         Mistake(
             "single positions",
-            "single tokens are noisy; take the mean over each window.",
-            lambda loss, early, late: loss[late[0]] - loss[early[0]],
+            "single tokens are noisy. Take the mean over each window.",
+            _difference(lambda loss, start, stop: loss[start]),
         ),
         Mistake(
             "sums instead of means",
-            "the windows have different lengths: compare means.",
-            lambda loss, early, late: loss[slice(*late)].sum() - loss[slice(*early)].sum(),
+            "the windows have different lengths. Compare means.",
+            _difference(lambda loss, start, stop: loss[start:stop].sum()),
         ),
         Mistake(
             "last position counted",
-            "a window is [start, stop): its stop is left out.",
-            lambda loss, early, late: (
-                loss[late[0] : late[1] + 1].mean() - loss[early[0] : early[1] + 1].mean()
-            ),
+            "a window is [start, stop). Leave out the position stop.",
+            _difference(lambda loss, start, stop: loss[start : stop + 1].mean()),
         ),
         Mistake(
             "window taken as start and length",
             "a window is (start, stop), not (start, length).",
-            lambda loss, early, late: (
-                loss[late[0] : late[0] + late[1]].mean() - loss[early[0] : early[0] + early[1]].mean()
-            ),
+            _difference(lambda loss, start, length: loss[start : start + length].mean()),
         ),
         Mistake(
             "ratio",
-            "a difference in nats is asked for, not a ratio.",
+            "this is a ratio. Return the difference, in nats.",
             lambda loss, early, late: loss[slice(*late)].mean() / loss[slice(*early)].mean(),
         ),
         Mistake(
             "late loss only",
-            "this is the loss late in the text; the score is the difference to the loss early on.",
+            "this is the loss late in the text. Subtract the loss early in the text.",
             lambda loss, early, late: loss[slice(*late)].mean(),
         ),
     ),

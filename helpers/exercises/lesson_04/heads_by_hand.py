@@ -1,19 +1,24 @@
-"""What the two exercises of heads set by hand share: a stream of one-hot rooms, and what a head does on it."""
+"""Inputs, checks and wrong weights for the two exercises of heads set by hand (4.9 and 4.10).
+
+Weights are judged by their effect: any weights with the right pattern and output are right.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from helpers.exercises.engine import Wrong
+from helpers.exercises.engine import Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
-from helpers.planted import Layout, attend, distinct_repeated, previous_token_head
+from helpers.planted import HeadWeights, Layout, attend, distinct_repeated, previous_token_head
 
 LAYOUT = Layout(d_vocab=9, n_ctx=14)
-LENGTH = 6
+LENGTH = 6  # tokens per copy
 TOKENS = distinct_repeated(LAYOUT, LENGTH, 1, generator(0))[0]
 
 
-def embedded() -> tuple[Tensor, Tensor]:
-    """What the first layer reads: tokens, and positions, which only Q and K see."""
+def first_layer_input() -> tuple[Tensor, Tensor]:
+    """Return the embedded tokens, and the positions that are added at Q and K only."""
     n = len(TOKENS)
     x, p = torch.zeros(2, n, LAYOUT.d_model)
     x[torch.arange(n), LAYOUT.token.start + TOKENS] = 1
@@ -21,56 +26,91 @@ def embedded() -> tuple[Tensor, Tensor]:
     return x, p
 
 
-def after_layer_0() -> tuple[Tensor, Tensor]:
-    """What the second layer reads: the previous token is there, too."""
-    x, p = embedded()
+def second_layer_input() -> tuple[Tensor, Tensor]:
+    """Return the input of the second layer: at each position the previous token is added."""
+    x, p = first_layer_input()
     return x + attend(previous_token_head(LAYOUT), x, p)[1], p
 
 
-def weights(head) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four matrices of the right shapes, or ``Wrong``."""
+def check_pattern(
+    trial: Trial, inputs: tuple[Tensor, Tensor], expected: Tensor, rows: slice = slice(None), what: str = ""
+) -> None:
+    """Raise ``Wrong`` unless the attention pattern of the answer's head is right in these rows."""
+    trial.behaves(
+        lambda head: attend(_weights_that_compare(head(LAYOUT)), *inputs)[0][rows],
+        expected,
+        "query key",
+        1e-3,
+        f"the pattern of your head{what}",
+    )
+
+
+def check_output(
+    trial: Trial, inputs: tuple[Tensor, Tensor], expected: Tensor, rows: slice = slice(None), what: str = ""
+) -> None:
+    """Raise ``Wrong`` unless the output of the answer's head is right in these rows."""
+    trial.behaves(
+        lambda head: attend(_checked_weights(head(LAYOUT)), *inputs)[1][rows],
+        expected,
+        "pos d_model",
+        1e-3,
+        f"the output of your head{what}",
+    )
+
+
+def _weights_that_compare(head) -> HeadWeights:
+    """Return the four matrices of a head; raise ``Wrong`` if its scores are all zero."""
+    weights = _checked_weights(head)
+    if not (weights.W_Q.any() and weights.W_K.any()):
+        raise Wrong(
+            "asks nothing",
+            "W_Q or W_K is still zero, so all scores are equal and every key gets the same attention.",
+        )
+    return weights
+
+
+def _checked_weights(head) -> HeadWeights:
+    """Return the four matrices of a head in single precision; raise ``Wrong`` at other shapes."""
     d_model, d_head = LAYOUT.d_model, LAYOUT.d_head
     if not isinstance(head, tuple | list) or len(head) != 4:
         raise Wrong("wrong type", "return four matrices: W_Q, W_K, W_V, W_O.")
-    for name, weight, shape in zip(
-        ("W_Q", "W_K", "W_V", "W_O"), head, 3 * [(d_model, d_head)] + [(d_head, d_model)]
-    ):
+    shapes = 3 * [(d_model, d_head)] + [(d_head, d_model)]
+    for name, weight, shape in zip(("W_Q", "W_K", "W_V", "W_O"), head, shapes):
         if not isinstance(weight, Tensor) or weight.shape != shape:
-            found = list(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
-            raise Wrong("wrong shape", f"{name} is {list(shape)} for these sizes, got {found}.")
+            received = list(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
+            raise Wrong("wrong shape", f"expected {name} of shape {list(shape)} here, got {received}.")
     if not any(weight.any() for weight in head):
         raise Wrong("all zeros", "all weights are still zero.")
-    return tuple(weight.detach().float() for weight in head)
+    return HeadWeights(*(weight.detach().float() for weight in head))
 
 
-def asking(head) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four matrices of a head that compares something, or ``Wrong``."""
-    W_Q, W_K, W_V, W_O = weights(head)
-    if not (W_Q.any() and W_K.any()):
-        raise Wrong(
-            "asks nothing", "W_Q or W_K is still zero: all scores are alike, so everybody gets attention."
-        )
-    return W_Q, W_K, W_V, W_O
-
-
-def changed_head(head, change):
-    """A head with its matrices changed in place by ``change(layout, W_Q, W_K, W_V, W_O)``."""
+def mistake(reference: Callable, name: str, explanation: str, change: Callable) -> Mistake:
+    """Return a mistake: the reference's matrices after ``change(layout, *matrices)``, in place."""
 
     def answer(layout):
-        weights = head(layout)
+        weights = reference(layout)
         change(layout, *weights)
         return weights
 
-    return answer
+    return Mistake(name, explanation, answer)
 
 
-def soft(layout, W_Q, W_K, W_V, W_O):
+def _weak_queries(layout, W_Q, W_K, W_V, W_O):
     W_Q /= layout.strength
 
 
-def room(name):
-    def move(layout, W_Q, W_K, W_V, W_O):
-        W_O.zero_()
-        W_O[: layout.d_vocab, getattr(layout, name)] = torch.eye(layout.d_vocab)
+TOO_SOFT = (
+    "too soft",
+    "the scores are so close together that every key gets some attention. Multiply W_Q by layout.strength.",
+    _weak_queries,
+)
 
-    return move
+
+def output_to(subspace: str) -> Callable:
+    """Return a change of ``W_O`` that writes to another subspace, such as "scratch"."""
+
+    def change(layout, W_Q, W_K, W_V, W_O):
+        W_O.zero_()
+        W_O[: layout.d_vocab, getattr(layout, subspace)] = torch.eye(layout.d_vocab)
+
+    return change

@@ -1,1 +1,1 @@
-"""Exercises of lesson 5, one module each; references that lessons share are the measures of ``helpers``."""
+"""Exercises of lesson 5, one module each; references that are measures live in ``helpers``."""

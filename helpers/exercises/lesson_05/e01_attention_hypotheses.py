@@ -1,26 +1,26 @@
-"""Exercise 5.1: the puzzle of the line."""
+"""Exercise 5.1: hypotheses about attention between positions, as a puzzle in the line of people."""
 
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 
 PLACES = ("IO", "S1", "S1+1", "S2", "END")
-AHEAD = {  # who stands further ahead; IO may stand before S1 or after S1+1
+AHEAD = {  # the places after a place; IO may stand before S1 or after S1+1
     "IO": ("S2", "END"),
     "S1": ("S1+1", "S2", "END"),
     "S1+1": ("S2", "END"),
     "S2": ("END",),
     "END": (),
 }
-WHY = {
-    "name mover": "the answer is said at END, and it is the other name: END has to ask IO.",
-    "S-inhibition": "END must be told whom not to name, by somebody who has found out that they are a repeat.",
-    "duplicate token": "the second of two equals asks the first: the first can not know yet that it will be repeated.",
-    "previous token": "it asks whoever stands right before it. For induction it must stand where S1 is the one right before.",
-    "induction": 'it asks "who has somebody like me right behind them?": the neighbour after the earlier copy.',
+REASONS = {
+    "name mover": "END says the answer, and the answer is the other name: END must ask IO.",
+    "S-inhibition": "END must learn whom not to name, from a place that knows that S is repeated.",
+    "duplicate token": "the second of two equal tokens asks the first, which cannot know yet that it will be repeated.",
+    "previous token": "the place that asks has the other one right behind it. For induction that one must be S1.",
+    "induction": 'it asks "who has my token right behind them?": the place after the earlier copy.',
 }
 
 
 def attention_hypotheses() -> dict[str, tuple[str, str]]:
-    """Job → (who asks, who is asked)."""
+    """Map every job to a pair (who asks, who is asked)."""
     return {
         "name mover": ("END", "IO"),
         "S-inhibition": ("END", "S2"),
@@ -30,60 +30,49 @@ def attention_hypotheses() -> dict[str, tuple[str, str]]:
     }
 
 
-def _asked_and_asker():
-    return {
-        "name mover": ("IO", "END"),
-        "S-inhibition": ("S2", "END"),
-        "duplicate token": ("S1", "S2"),
-        "previous token": ("S1", "S1+1"),
-        "induction": ("S1+1", "S2"),
-    }
+def _with(job: str, pair: tuple[str, str]):
+    """The right answer with another pair for one job."""
+    return lambda: attention_hypotheses() | {job: pair}
 
 
-def _but(**jobs):
-    """The right answer with some jobs changed; ``_`` stands for a space or hyphen."""
-
-    def answer():
-        return attention_hypotheses() | {
-            job.replace("S_", "S-").replace("_", " "): pair for job, pair in jobs.items()
-        }
-
-    return answer
+def _misplaced(job: str, pair: tuple[str, str]) -> Mistake:
+    return Mistake(f"misplaced: {job}", REASONS[job], _with(job, pair))
 
 
 def _every_job(trial: Trial) -> None:
-    """Every job named, every place known, nobody asks ahead, and each at its place."""
-    found, right = trial.call(), attention_hypotheses()
-    if not isinstance(found, dict) or set(found) != set(right):
-        raise Wrong("wrong jobs", f"return a dictionary with the keys {', '.join(right)}.")
-    for job, pair in found.items():
-        if (
-            not isinstance(pair, tuple | list)
-            or len(pair) != 2
-            or any(place not in (*PLACES, "") for place in pair)
-        ):
+    """Every job has the right pair of places; the message is about the first job that does not."""
+    answer, right = trial.call(), attention_hypotheses()
+    if not isinstance(answer, dict) or set(answer) != set(right):
+        keys = list(answer) if isinstance(answer, dict) else type(answer).__name__
+        raise Wrong("wrong jobs", f"expected a dictionary with the keys {', '.join(right)}, got {keys}.")
+    for job, pair in answer.items():
+        if not _is_pair_of_places(pair):
             raise Wrong(
                 "unknown place",
-                f"{job}: expected (asker, asked), each one of {', '.join(PLACES)}, got {pair!r}.",
+                f"{job}: expected a pair (who asks, who is asked), each one of {', '.join(PLACES)}, got {pair!r}.",
             )
-    wrong = [job for job, pair in found.items() if tuple(pair) != right[job]]
+    wrong = [job for job, pair in answer.items() if tuple(pair) != right[job]]
     if not wrong:
         return
-    empty = [job for job in wrong if "" in found[job]]
+    score = f"{len(right) - len(wrong)} of {len(right)} are right"
+    empty = [job for job in wrong if "" in answer[job]]
     if empty:
-        stand = f"{len(right) - len(wrong)} of {len(right)} stand right"
-        raise Wrong("not filled in", f"{stand}, not filled in yet: {', '.join(empty)}.")
-    job = wrong[0]
-    asker, asked = found[job]
-    score = f"{len(right) - len(wrong)} of {len(right)} stand right. {job}: "
-    if asked in AHEAD[asker]:
-        raise Wrong(
-            "asks ahead",
-            f"{score}{asker} can not ask {asked}, who stands further ahead: one may only ask those behind.",
+        raise Wrong("not filled in", f"{score}, not filled in yet: {', '.join(empty)}.")
+    raise _wrong_pair(wrong[0], *answer[wrong[0]], f"{score}. {wrong[0]}: ")
+
+
+def _is_pair_of_places(pair) -> bool:
+    return isinstance(pair, tuple | list) and len(pair) == 2 and all(place in (*PLACES, "") for place in pair)
+
+
+def _wrong_pair(job: str, query: str, key: str, intro: str) -> Wrong:
+    if key in AHEAD[query]:
+        return Wrong(
+            "asks ahead", f"{intro}{query} cannot ask {key}, which is ahead: ask only places further behind."
         )
-    if asker == asked:
-        raise Wrong("asks itself", f"{score}{asker} would learn nothing from itself. {WHY[job]}")
-    raise Wrong(f"misplaced: {job}", score + WHY[job])
+    if query == key:
+        return Wrong("asks itself", f"{intro}{query} would learn nothing from itself. {REASONS[job]}")
+    return Wrong(f"misplaced: {job}", intro + REASONS[job])
 
 
 EXERCISE = Exercise(
@@ -92,19 +81,23 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=2,
     hints=(
-        "Begin at the end: the answer is said at END. Whom must END copy, and whom must it not copy?",
-        "S2 has two ways to find out that S stood before: ask S1, or ask the one behind whom S1 stands.",
-        "Nobody can ask those who stand ahead of them.",
+        "Work backwards from END, where the answer is said. Whose name must END copy, and whose must it not copy?",
+        "A place may ask only the places behind it, which are those earlier in the text.",
+        "S2 can learn in two ways that S stood before: it asks S1 itself, or it asks the place that has S1 right behind it.",
     ),
     reference=attention_hypotheses,
     tests=(_every_job,),
     mistakes=(
-        Mistake("asks ahead", "asker and asked exchanged.", _asked_and_asker),
-        Mistake("misplaced: name mover", WHY["name mover"], _but(name_mover=("END", "S1"))),
-        Mistake("misplaced: S-inhibition", WHY["S-inhibition"], _but(S_inhibition=("END", "S1"))),
-        Mistake("misplaced: duplicate token", WHY["duplicate token"], _but(duplicate_token=("END", "S2"))),
-        Mistake("misplaced: previous token", WHY["previous token"], _but(previous_token=("S2", "S1"))),
-        Mistake("misplaced: induction", WHY["induction"], _but(induction=("S2", "S1"))),
-        Mistake("asks itself", "nobody learns from themselves here.", _but(duplicate_token=("S2", "S2"))),
+        Mistake(
+            "asks ahead",
+            "who asks stands first in a pair, who is asked second.",
+            lambda: {job: pair[::-1] for job, pair in attention_hypotheses().items()},
+        ),
+        _misplaced("name mover", ("END", "S1")),
+        _misplaced("S-inhibition", ("END", "S1")),
+        _misplaced("duplicate token", ("END", "S2")),
+        _misplaced("previous token", ("S2", "S1")),
+        _misplaced("induction", ("S2", "S1")),
+        Mistake("asks itself", "a place learns nothing from itself.", _with("duplicate token", ("S2", "S2"))),
     ),
 )

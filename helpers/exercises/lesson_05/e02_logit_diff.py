@@ -7,22 +7,12 @@ from helpers.exercises.inputs import generator
 from helpers.ioi import logit_diff
 
 
-def _s_minus_io(logits, io, s):
-    rows = torch.arange(len(logits))
-    return logits[rows, s] - logits[rows, io]
-
-
-def _of(values):
-    """The difference of ``values(logits)`` instead of the logits."""
-    return lambda logits, io, s: -_s_minus_io(values(logits), io, s)
-
-
 def _equals_by_hand(trial: Trial) -> None:
     """Oracle: prompt by prompt."""
     logits = torch.randn(4, 7, generator=generator(0))
-    io, s = torch.tensor([2, 0, 6, 3]), torch.tensor([5, 1, 4, 0])
-    expected = torch.stack([logits[n, io[n]] - logits[n, s[n]] for n in range(4)])
-    trial.matches((logits, io, s), expected, "prompt")
+    io_token, s_token = torch.tensor([2, 0, 6, 3]), torch.tensor([5, 1, 4, 0])
+    expected = torch.stack([logits[n, io_token[n]] - logits[n, s_token[n]] for n in range(4)])
+    trial.matches((logits, io_token, s_token), expected, "prompt")
 
 
 EXERCISE = Exercise(
@@ -31,42 +21,46 @@ EXERCISE = Exercise(
     minutes=3,
     difficulty=1,
     hints=(
-        "logits.gather(1, io[:, None]) picks one logit a prompt.",
-        "IO minus S; gather leaves an axis of length 1 to be taken off: [:, 0].",
+        "Pick two logits per prompt, one for IO and one for S: `gather` along the vocabulary takes one from every row.",
+        "`logits.gather(1, io_token[:, None])` has the shape `[prompt, 1]`; `[:, 0]` removes its last axis.",
     ),
     reference=logit_diff,
     tests=(_equals_by_hand,),
     mistakes=(
-        Mistake("sign", "the name that is due comes first: logit of IO minus logit of S.", _s_minus_io),
+        Mistake(
+            "sign",
+            "IO, the right answer, comes first: logit of IO minus logit of S.",
+            lambda logits, io_token, s_token: logit_diff(logits, s_token, io_token),
+        ),
         Mistake(
             "probabilities instead of logits",
-            "a difference of probabilities also moves when other words do; take the logits as they are.",
-            _of(lambda logits: logits.softmax(-1)),
+            "a difference of probabilities also moves when other words do; use the logits as they are.",
+            lambda logits, io_token, s_token: logit_diff(logits.softmax(-1), io_token, s_token),
         ),
         Mistake(
             "every prompt with every name",
-            "logits[:, io] pairs every prompt with every name: pick one a prompt.",
-            lambda logits, io, s: logits[:, io] - logits[:, s],
+            "`logits[:, io_token]` pairs every prompt with every name: pick one logit per prompt.",
+            lambda logits, io_token, s_token: logits[:, io_token] - logits[:, s_token],
         ),
         Mistake(
             "averaged over prompts",
-            "one number a prompt: the mean is taken later.",
-            lambda logits, io, s: -_s_minus_io(logits, io, s).mean(),
+            "expected one number per prompt: the mean is taken later.",
+            lambda logits, io_token, s_token: logit_diff(logits, io_token, s_token).mean(),
         ),
         Mistake(
             "axis too many",
-            "gather keeps an axis of length 1: take it off with [:, 0].",
-            lambda logits, io, s: logits.gather(1, io[:, None]) - logits.gather(1, s[:, None]),
+            "gather keeps an axis of length 1: remove it with `[:, 0]`.",
+            lambda logits, io_token, s_token: logit_diff(logits, io_token, s_token)[:, None],
         ),
         Mistake(
             "only IO",
-            "what the model says of IO alone also holds how much it expects any name: subtract S.",
-            lambda logits, io, s: logits[torch.arange(len(logits)), io],
+            "the logit of IO alone also rises when the model expects any name: subtract the logit of S.",
+            lambda logits, io_token, s_token: logits.gather(1, io_token[:, None])[:, 0],
         ),
         Mistake(
             "first prompt's names",
-            "every prompt has its own names: io[n] and s[n] for prompt n.",
-            lambda logits, io, s: logits[:, io[0]] - logits[:, s[0]],
+            "every prompt has its own names: `io_token[n]` and `s_token[n]` for prompt n.",
+            lambda logits, io_token, s_token: logits[:, io_token[0]] - logits[:, s_token[0]],
         ),
     ),
 )

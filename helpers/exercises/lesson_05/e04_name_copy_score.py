@@ -7,24 +7,21 @@ from helpers.exercises.inputs import generator
 from helpers.ioi import name_copy_score
 
 
-def _share(logits_of, count=lambda hits: hits.float().mean(), highest=True):
-    """The share of tokens among the k highest of ``logits_of(...)``, counted in some way."""
-
-    def answer(stream, tokens, W_V, W_O, W_U, k):
-        logits = logits_of(stream, W_V, W_O, W_U)
-        hits = (logits.topk(k, dim=-1, largest=highest).indices == tokens[:, None]).any(dim=-1)
-        return count(hits)
-
-    return answer
-
-
-def _through(stream, W_V, W_O, W_U):
+def _ov_logits(stream, W_V, W_O, W_U):
+    """Logits of the head's output when it attends to one row of the stream, ``[name d_vocab]``."""
     return stream @ W_V @ W_O @ W_U
 
 
-def _without_OV(stream, tokens, W_V, W_O, W_U, k):
-    hits = ((stream @ W_U).topk(k, dim=-1).indices == tokens[:, None]).any(dim=-1)
-    return hits.float().mean()
+def _score(
+    logits_of=_ov_logits, hits_of=lambda top, tokens: (top == tokens[:, None]).any(dim=-1), reduce=torch.mean
+):
+    """``reduce`` of the hits among the k highest of ``logits_of(stream, W_V, W_O, W_U)``."""
+
+    def answer(stream, tokens, W_V, W_O, W_U, k):
+        top = logits_of(stream, W_V, W_O, W_U).topk(k, dim=-1).indices
+        return reduce(hits_of(top, tokens).float())
+
+    return answer
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -32,9 +29,9 @@ def _equals_by_hand(trial: Trial) -> None:
     random = generator(313)
     W_V, W_O, W_U = (torch.randn(*shape, generator=random) for shape in ((6, 3), (3, 6), (6, 60)))
     tokens = torch.randperm(60, generator=random)[:24]
-    stream = torch.linalg.lstsq((W_V @ W_O).T, W_U[:, tokens]).solution.T  # the head raises the token itself
-    stream[:4] *= -1  # lowers it
-    stream[-5:] = W_U[:, tokens[-5:]].T  # the stream says it, not the head
+    stream = torch.linalg.lstsq((W_V @ W_O).T, W_U[:, tokens]).solution.T  # the head raises the token
+    stream[:4] *= -1  # the head lowers the token
+    stream[-5:] = W_U[:, tokens[-5:]].T  # the stream itself holds the token, the head does not raise it
     stream = stream + torch.randn(24, 6, generator=random)
     for k in (3, 7):
         hits = 0
@@ -50,58 +47,56 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "What would the head store if it attended to this token fully? stream @ W_V @ W_O. What would that raise? @ W_U.",
-        "logits.topk(k).indices holds the k highest tokens of each row: is the row's own token among them?",
+        "What would the head write if it attended to this token fully? And which logits would that raise?",
+        "It writes `stream @ W_V @ W_O`, and `@ W_U` turns that into logits, `[name, d_vocab]`.",
+        "`logits.topk(k, dim=-1).indices` holds the k highest tokens of each row. Is the row's own token, `tokens[:, None]`, among them?",
     ),
     reference=name_copy_score,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "the stream unembedded as it is",
-            "this asks what the stream says, not what the head stores of it: W_V and W_O are missing.",
-            _without_OV,
+            "this is the logit lens of the stream, not of the head's output: W_V and W_O are missing.",
+            _score(lambda stream, W_V, W_O, W_U: stream @ W_U),
         ),
         Mistake(
             "only the highest",
-            "count a token that is among the k highest, not only the highest.",
-            lambda stream, tokens, W_V, W_O, W_U, k: (
-                (_through(stream, W_V, W_O, W_U).argmax(-1) == tokens).float().mean()
-            ),
+            "a token counts if it is among the k highest, not only if it is the highest.",
+            lambda stream, tokens, W_V, W_O, W_U, k: name_copy_score(stream, tokens, W_V, W_O, W_U, 1),
         ),
-        Mistake("the lowest", "the k highest logits, not the lowest.", _share(_through, highest=False)),
+        Mistake(
+            "the lowest",
+            "take the k highest logits, not the lowest.",
+            _score(lambda *head: -_ov_logits(*head)),
+        ),
         Mistake(
             "divided by k, too",
-            "a name counts once if any of its k tokens is the name itself: .any(dim=-1) first.",
-            lambda stream, tokens, W_V, W_O, W_U, k: name_copy_score(stream, tokens, W_V, W_O, W_U, k) / k,
+            "a name counts once if any of its k tokens is the name itself: `.any(dim=-1)` first.",
+            _score(hits_of=lambda top, tokens: top == tokens[:, None]),
         ),
         Mistake(
             "an empty row counted",
-            "divide by the number of tokens there are: an extra row makes every score too small.",
-            _share(_through, lambda hits: hits.float().sum() / (len(hits) + 1)),
+            "divide by the number of tokens: an extra row makes every score too small.",
+            _score(reduce=lambda hits: hits.sum() / (len(hits) + 1)),
         ),
         Mistake(
             "a count instead of a share",
             "divide by the number of tokens.",
-            _share(_through, lambda hits: hits.float().sum()),
+            _score(reduce=torch.sum),
         ),
         Mistake(
             "LayerNorm applied",
-            "use the stream as it is given: in the model LayerNorm only scales a row, here it would also centre it.",
-            _share(
-                lambda stream, W_V, W_O, W_U: _through(
-                    torch.nn.functional.layer_norm(stream, stream.shape[-1:]), W_V, W_O, W_U
+            "use the stream as it is: in the model LayerNorm only scales a row, here it would also centre it.",
+            _score(
+                lambda stream, *weights: _ov_logits(
+                    torch.nn.functional.layer_norm(stream, stream.shape[-1:]), *weights
                 )
             ),
         ),
         Mistake(
             "another row's token",
-            "compare row n with tokens[n]: a column, tokens[:, None].",
-            lambda stream, tokens, W_V, W_O, W_U, k: (
-                torch.isin(_through(stream, W_V, W_O, W_U).topk(k, dim=-1).indices, tokens)
-                .any(dim=-1)
-                .float()
-                .mean()
-            ),
+            "compare row n with `tokens[n]`: make the tokens a column, `tokens[:, None]`.",
+            _score(hits_of=lambda top, tokens: torch.isin(top, tokens).any(dim=-1)),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Exercise 5.5: to patch the residual stream."""
+"""Exercise 5.5: activation patching of the residual stream."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,6 +7,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator, small_model
+from helpers.exercises.lesson_05.wrong_patches import ALL, patching, put
 
 
 def logits_with_patched_residual(
@@ -16,7 +17,7 @@ def logits_with_patched_residual(
     layer: int,
     position: int,
 ) -> Float[Tensor, "prompt d_vocab"]:
-    """Logits at the end when the stream before a layer is that of another run, at one position."""
+    """Logits at END when the stream before a layer is that of another run, at one position."""
 
     def patch(resid, hook):
         resid[:, position] = stream[:, position]
@@ -26,47 +27,15 @@ def logits_with_patched_residual(
     return logits[:, -1]
 
 
-def _every_position(model, into, stream, layer, position):
-    name = f"blocks.{layer}.hook_resid_pre"
-    return model.run_with_hooks(into, fwd_hooks=[(name, lambda resid, hook: stream)])[:, -1]
+BEFORE, AFTER = "blocks.{}.hook_resid_pre", "blocks.{}.hook_resid_post"
 
 
-def _with_patch(change, name="blocks.{}.hook_resid_pre", read=lambda logits: logits[:, -1]):
-    """``change(resid, stream, position)`` edits the stream in place at the hook ``name``."""
-
-    def answer(model, into, stream, layer, position):
-        def patch(resid, hook):
-            resid = resid.clone()
-            change(resid, stream, position)
-            return resid
-
-        return read(model.run_with_hooks(into, fwd_hooks=[(name.format(layer), patch)]))
-
-    return answer
-
-
-def _put(resid, stream, position):
-    resid[:, position] = stream[:, position]
+def _position(position):
+    return ALL, position
 
 
 def _add(resid, stream, position):
     resid[:, position] += stream[:, position]
-
-
-def _put_last(resid, stream, position):
-    resid[:, -1] = stream[:, -1]
-
-
-def _put_from(resid, stream, position):
-    resid[:, position:] = stream[:, position:]
-
-
-def _put_up_to(resid, stream, position):
-    resid[:, : position + 1] = stream[:, : position + 1]
-
-
-def _put_row(resid, stream, position):
-    resid[position % len(resid)] = stream[position % len(resid)]
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -74,22 +43,26 @@ def _equals_by_hand(trial: Trial) -> None:
     model = small_model()
     into, source = torch.randint(11, (2, 3, 7), generator=generator(0))
     for layer, position in ((0, 2), (1, 4), (1, 6)):
-        name = f"blocks.{layer}.hook_resid_pre"
-        (_, old), (_, new) = (model.run_with_cache(tokens, names_filter=name) for tokens in (into, source))
-        stream = new[name]
-        mixed = torch.stack([stream[:, i] if i == position else old[name][:, i] for i in range(7)], dim=1)
-        positions = model.W_pos[:7]
-        for following in range(layer, 2):
-            read = mixed + positions
-            q, k, v = (
-                torch.einsum("bpm,hmd->bhpd", x, getattr(model, W)[following])
-                for x, W in ((read, "W_Q"), (read, "W_K"), (mixed, "W_V"))
-            )
-            z = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-            mixed = mixed + torch.einsum("bhpd,hdm->bpm", z, model.W_O[following])
-        trial.matches(
-            (model, into, stream, layer, position), mixed[:, -1] @ model.W_U, "prompt d_vocab", 1e-4
+        name = BEFORE.format(layer)
+        base, patched = (
+            model.run_with_cache(tokens, names_filter=name)[1][name] for tokens in (into, source)
         )
+        stream = torch.stack([(patched if i == position else base)[:, i] for i in range(7)], dim=1)
+        for later_layer in range(layer, 2):
+            stream = _after_layer(model, stream, later_layer)
+        logits = stream[:, -1] @ model.W_U
+        trial.matches((model, into, patched, layer, position), logits, "prompt d_vocab", 1e-4)
+
+
+def _after_layer(model: TransformerBridge, stream: Tensor, layer: int) -> Tensor:
+    """The stream after a layer of the small model, in torch's own attention."""
+    with_positions = stream + model.W_pos[: stream.shape[1]]
+    q, k, v = (
+        torch.einsum("bpm,hmd->bhpd", read, W[layer])
+        for read, W in ((with_positions, model.W_Q), (with_positions, model.W_K), (stream, model.W_V))
+    )
+    z = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return stream + torch.einsum("bhpd,hdm->bpm", z, model.W_O[layer])
 
 
 EXERCISE = Exercise(
@@ -98,43 +71,57 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        'The stream before a layer is at the hook f"blocks.{layer}.hook_resid_pre", [prompt pos d_model].',
-        "A hook is a function patch(resid, hook) that returns what is to go on: resid[:, position] = stream[:, position].",
-        "model.run_with_hooks(into, fwd_hooks=[(name, patch)]) takes the hook off again. Return the logits at the last position.",
+        'The stream before a layer is at the hook `f"blocks.{layer}.hook_resid_pre"`, with the shape `[prompt, pos, d_model]`.',
+        "A hook is a function `patch(resid, hook)` that returns the changed stream. `model.run_with_hooks(into, fwd_hooks=[(name, patch)])` runs the model with it and removes it again.",
+        "Inside the hook: `resid[:, position] = stream[:, position]`. Of the logits that the run returns, keep the last position.",
     ),
     reference=logits_with_patched_residual,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "every position patched",
-            "only one position changes; the others keep their stream.",
-            _every_position,
+            "patch one position only; the others keep their stream.",
+            patching(BEFORE, put(lambda position: ALL)),
         ),
         Mistake(
             "after the layer",
-            "hook_resid_post is the stream after the layer; patch the one before, hook_resid_pre.",
-            _with_patch(_put, "blocks.{}.hook_resid_post"),
+            "hook_resid_post is the stream after the layer; patch the stream before it, hook_resid_pre.",
+            patching(AFTER, put(_position)),
         ),
-        Mistake("added", "the stream is replaced at this position, not added to.", _with_patch(_add)),
-        Mistake("the last position patched", "patch the position that is given.", _with_patch(_put_last)),
-        Mistake("all later positions patched", "one position only.", _with_patch(_put_from)),
-        Mistake("all earlier positions patched", "one position only.", _with_patch(_put_up_to)),
+        Mistake(
+            "added",
+            "replace the stream at this position, do not add to it.",
+            patching(BEFORE, _add),
+        ),
+        Mistake(
+            "the last position patched",
+            "patch `position`, not the last position.",
+            patching(BEFORE, put(lambda position: (ALL, -1))),
+        ),
+        Mistake(
+            "all later positions patched",
+            "patch one position only; later positions keep their stream.",
+            patching(BEFORE, put(lambda position: (ALL, slice(position, None)))),
+        ),
+        Mistake(
+            "all earlier positions patched",
+            "patch one position only; earlier positions keep their stream.",
+            patching(BEFORE, put(lambda position: (ALL, slice(position + 1)))),
+        ),
         Mistake(
             "a prompt instead of a position",
-            "the stream is [prompt pos d_model]: the position is the second axis.",
-            _with_patch(_put_row),
+            "the stream is `[prompt, pos, d_model]`: the position is the second axis.",
+            patching(BEFORE, put(lambda position: position % 3)),  # the check has 3 prompts
         ),
         Mistake(
             "every position's logits",
-            "the answer is due at the last position: logits[:, -1].",
-            _with_patch(_put, read=lambda logits: logits),
+            "the answer is read at the last position: `logits[:, -1]`.",
+            patching(BEFORE, put(_position), read=lambda logits, position: logits),
         ),
         Mistake(
             "logits at the patched position",
-            "patch at `position`, read at END: logits[:, -1].",
-            lambda model, into, stream, layer, position: _with_patch(
-                _put, read=lambda logits: logits[:, position]
-            )(model, into, stream, layer, position),
+            "patch at `position`, read at END: `logits[:, -1]`.",
+            patching(BEFORE, put(_position), read=lambda logits, position: logits[:, position]),
         ),
         Mistake(
             "nothing patched",

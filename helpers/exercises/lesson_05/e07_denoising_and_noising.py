@@ -1,4 +1,4 @@
-"""Exercise 5.7: denoising, noising, and gates."""
+"""Exercise 5.7: denoising and noising of models of two parts (Heimersheim and Nanda 2024)."""
 
 from collections.abc import Callable
 
@@ -10,20 +10,23 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 
 
 def denoising_and_noising(gate: Callable[[float, float], float]) -> Float[Tensor, "direction part"]:
-    """Change of gate(a, b) when a, or b, is patched: clean (1) into corrupted (0), and corrupted into clean."""
+    """Change of ``gate(a, b)`` when a, or b, is patched.
+
+    Denoising (first row) puts a clean part (1) into corrupted ones (0).
+    Noising (second row) does the reverse.
+
+    >>> denoising_and_noising(min)  # an AND gate
+    tensor([[ 0.,  0.],
+            [-1., -1.]])
+    """
     denoising = [gate(1, 0) - gate(0, 0), gate(0, 1) - gate(0, 0)]
     noising = [gate(0, 1) - gate(1, 1), gate(1, 0) - gate(1, 1)]
-    return torch.tensor([denoising, noising])
+    return torch.tensor([denoising, noising], dtype=torch.float)
 
 
-def _rows_exchanged(gate):
-    denoising = [gate(1, 0) - gate(0, 0), gate(0, 1) - gate(0, 0)]
-    noising = [gate(0, 1) - gate(1, 1), gate(1, 0) - gate(1, 1)]
-    return torch.tensor([noising, denoising])
-
-
-def _changed(new):
-    return lambda gate: new(denoising_and_noising(gate), gate)
+def _changed(change):
+    """The right table after ``change(table, gate)``."""
+    return lambda gate: change(denoising_and_noising(gate), gate)
 
 
 def _equals_truth_tables(trial: Trial) -> None:
@@ -50,44 +53,47 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=1,
     hints=(
-        "Denoising begins with everything corrupted, gate(0, 0), and makes one part clean.",
-        "Noising begins with everything clean, gate(1, 1), and corrupts one part. Each entry is after minus before.",
+        "Denoising begins with everything corrupted, `gate(0, 0)`, and makes one part clean.",
+        "Noising begins with everything clean, `gate(1, 1)`, and corrupts one part: a corrupted `a` is `gate(0, 1)`.",
+        "Each of the four entries is the value after the patch minus the value before it.",
     ),
     reference=denoising_and_noising,
     tests=(_equals_truth_tables,),
     mistakes=(
         Mistake(
             "noising and denoising exchanged",
-            "clean (1) into corrupted (0) is denoising: it comes first.",
-            _rows_exchanged,
+            "clean (1) into corrupted (0) is denoising, and belongs in the first row.",
+            _changed(lambda table, gate: table.flip(0)),
         ),
         Mistake(
             "the other part patched when noising",
-            "to corrupt a is gate(0, 1): a = 0, b as it was.",
-            _changed(lambda both, gate: torch.stack([both[0], both[1].flip(0)])),
+            "to corrupt a is `gate(0, 1)`: a becomes 0, and b stays 1.",
+            _changed(lambda table, gate: torch.stack([table[0], table[1].flip(0)])),
         ),
         Mistake(
             "the value instead of the change",
-            "a change: the value after the patch minus the value before.",
-            _changed(lambda both, gate: both + torch.tensor([[gate(0, 0)], [gate(1, 1)]])),
+            "expected a change: the value after the patch minus the value before.",
+            _changed(lambda table, gate: table + torch.tensor([[gate(0, 0)], [gate(1, 1)]])),
         ),
         Mistake(
             "before minus after",
-            "after minus before: a part that is needed gives a negative number when noised.",
-            _changed(lambda both, gate: -both),
+            "take after minus before: noising a part that is needed gives a negative number.",
+            _changed(lambda table, gate: -table),
         ),
         Mistake(
             "noising as a loss",
-            "after minus before in both rows.",
-            _changed(lambda both, gate: both * torch.tensor([[1.0], [-1.0]])),
+            "take after minus before in both rows.",
+            _changed(lambda table, gate: table * torch.tensor([[1.0], [-1.0]])),
         ),
         Mistake(
-            "parts as rows", "rows are directions, columns are parts.", _changed(lambda both, gate: both.T)
+            "parts as rows",
+            "rows are directions, columns are parts.",
+            _changed(lambda table, gate: table.T),
         ),
         Mistake(
             "noising taken for denoising backwards",
-            "noising begins with everything clean; it is measured, not the negative of denoising.",
-            _changed(lambda both, gate: torch.stack([both[0], -both[0]])),
+            "noising is measured from everything clean; it is not the negative of denoising.",
+            _changed(lambda table, gate: torch.stack([table[0], -table[0]])),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Exercise 5.8: to swap the question, who answers, or the answer."""
+"""Exercise 5.8: patching of the queries, the keys, the values or the pattern of a head."""
 
 import torch
 from jaxtyping import Float
@@ -9,40 +9,34 @@ from helpers.exercises.inputs import generator
 
 
 def z_with_patched_part(
-    own: dict[str, Float[Tensor, "pos d_head"]], other: dict[str, Float[Tensor, "pos d_head"]], part: str
+    base: dict[str, Float[Tensor, "pos d_head"]], source: dict[str, Float[Tensor, "pos d_head"]], part: str
 ) -> Float[Tensor, "pos d_head"]:
-    """Z of a head with its "q", "k", "v" or "pattern" from another run."""
-    parts = {name: other[name] if name == part else own[name] for name in ("q", "k", "v")}
-    if part == "pattern":
-        parts |= {"q": other["q"], "k": other["k"]}
-    scores = parts["q"] @ parts["k"].T / parts["q"].shape[-1] ** 0.5
-    future = torch.ones_like(scores, dtype=torch.bool).triu(1)
-    return scores.masked_fill(future, -torch.inf).softmax(dim=-1) @ parts["v"]
+    """Z of a head in the base run with its "q", "k", "v" or "pattern" from the source run.
+
+    >>> base, source = (dict.fromkeys("qkv", torch.full((2, 1), value)) for value in (0.0, 1.0))
+    >>> z_with_patched_part(base, source, "v").flatten()
+    tensor([1., 1.])
+    """
+    patched = ("q", "k") if part == "pattern" else (part,)
+    q, k, v = (source[name] if name in patched else base[name] for name in ("q", "k", "v"))
+    future = torch.ones(len(q), len(k), dtype=torch.bool).triu(1)
+    scores = q @ k.T / q.shape[-1] ** 0.5
+    return scores.masked_fill(future, -torch.inf).softmax(dim=-1) @ v
 
 
-def _own_and_other_exchanged(own, other, part):
-    parts = {name: own[name] if name == part else other[name] for name in ("q", "k", "v")}
-    if part == "pattern":
-        parts.update(q=own["q"], k=own["k"])
-    scores = parts["q"] @ parts["k"].T / parts["q"].shape[-1] ** 0.5
-    future = torch.ones_like(scores, dtype=torch.bool).triu(1)
-    return scores.masked_fill(future, -torch.inf).softmax(dim=-1) @ parts["v"]
+PATCHED = {"q": "q", "k": "k", "v": "v", "pattern": "qk"}  # what comes from the source run, by part
 
 
-ASKED = {"q": "q", "k": "k", "v": "v", "pattern": "qk"}
+def _z(patched=PATCHED, power=-0.5, masked=True, dim=-1):
+    """Causal attention with ``patched[part]`` from the source run, and perhaps a mistake."""
 
+    def answer(base, source, part):
+        q, k, v = ((source if name in patched[part] else base)[name] for name in "qkv")
+        scores = q @ k.T * q.shape[-1] ** power
+        future = torch.ones_like(scores, dtype=torch.bool).triu(1)
+        return (scores.masked_fill(future, -1e30) if masked else scores).softmax(dim) @ v
 
-def _z_of(q, k, v, power=-0.5, masked=True, dim=-1):
-    scores = q @ k.T * q.shape[-1] ** power
-    future = torch.ones_like(scores, dtype=torch.bool).triu(1)
-    return (scores.masked_fill(future, -1e30) if masked else scores).softmax(dim) @ v
-
-
-def _swapping(asked, **how):
-    """Z with the parts ``asked[part]`` swapped."""
-    return lambda own, other, part: _z_of(
-        *((other if name in asked[part] else own)[name] for name in "qkv"), **how
-    )
+    return answer
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -51,7 +45,7 @@ def _equals_by_hand(trial: Trial) -> None:
         {name: torch.randn(5, 3, generator=generator(10 * n + i)) for i, name in enumerate("qkv")}
         for n in (0, 1)
     ]
-    for part, names in ASKED.items():
+    for part, names in PATCHED.items():
         q, k, v = (runs[name in names][name] for name in "qkv")
         rows = []
         for i in range(5):
@@ -71,53 +65,62 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=3,
     hints=(
-        "Choose q, k and v first: each from `own` or from `other`. A pattern is made of both q and k.",
-        "Then attention as in lesson 2: scores / √d_head, future masked, softmax over keys, times v.",
+        "First decide which run each of q, k and v comes from.",
+        'A pattern is made of queries and keys: with `"pattern"` both come from `source`, and v from `base`.',
+        "Then causal attention as in lesson 2: scores divided by √d_head, the future masked with -inf, softmax over keys, times v.",
     ),
     reference=z_with_patched_part,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "the wrong run changed",
-            "everything is from `own` but the part, which is from `other`.",
-            _own_and_other_exchanged,
+            "everything is from `base` except the part, which is from `source`.",
+            lambda base, source, part: z_with_patched_part(source, base, part),
         ),
         Mistake(
             "a pattern of one side",
-            "a pattern is made of queries and keys: take both from `other`.",
-            _swapping(ASKED | {"pattern": "q"}),
+            "a pattern is made of queries and keys: take both from `source`.",
+            _z(PATCHED | {"pattern": "q"}),
         ),
         Mistake(
             "a pattern of the keys alone",
-            "a pattern is made of queries and keys: take both from `other`.",
-            _swapping(ASKED | {"pattern": "k"}),
+            "a pattern is made of queries and keys: take both from `source`.",
+            _z(PATCHED | {"pattern": "k"}),
         ),
-        Mistake("future not masked", "a query sees no later key.", _swapping(ASKED, masked=False)),
-        Mistake("scale missing", "scores are divided by √d_head.", _swapping(ASKED, power=0)),
+        Mistake(
+            "future not masked",
+            "a query attends to no later key: mask the future before the softmax.",
+            _z(masked=False),
+        ),
+        Mistake(
+            "scale missing",
+            "divide the scores by √d_head.",
+            _z(power=0),
+        ),
         Mistake(
             "divided by d_head",
-            "scores are divided by the square root of d_head.",
-            _swapping(ASKED, power=-1),
+            "divide the scores by the square root of d_head.",
+            _z(power=-1),
         ),
         Mistake(
             "softmax over queries",
-            "each query's attention sums to 1 over the keys: dim=-1.",
-            _swapping(ASKED, dim=0),
+            "the attention of each query sums to 1 over the keys: dim=-1.",
+            _z(dim=0),
         ),
         Mistake(
             "the pattern is left",
-            'for "pattern", q and k come from `other`.',
-            _swapping(ASKED | {"pattern": ""}),
+            'for "pattern", q and k come from `source`.',
+            _z(PATCHED | {"pattern": ""}),
         ),
         Mistake(
             "everything swapped",
-            "only the part is swapped; the rest of the head is its own.",
-            _swapping(dict.fromkeys(ASKED, "qkv")),
+            "only the part comes from `source`; the other inputs of the head are from `base`.",
+            _z(dict.fromkeys(PATCHED, "qkv")),
         ),
         Mistake(
             "queries and keys always go together",
-            'for "q" only the query is swapped, for "k" only the keys.',
-            _swapping({"q": "qk", "k": "qk", "v": "v", "pattern": "qk"}),
+            'for "q" only the queries come from `source`, for "k" only the keys.',
+            _z(PATCHED | {"q": "qk", "k": "qk"}),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Exercise 5.9: one path, patched by hand."""
+"""Exercise 5.9: one path by hand, from a head into a port of a later head (Wang et al. 2022)."""
 
 import torch
 from jaxtyping import Float
@@ -10,29 +10,31 @@ from helpers.exercises.inputs import generator
 
 def path_patched_port(
     stream: Float[Tensor, "row d_model"],
-    store: Float[Tensor, "row d_model"],
-    other_store: Float[Tensor, "row d_model"],
+    output: Float[Tensor, "row d_model"],
+    source_output: Float[Tensor, "row d_model"],
     W: Float[Tensor, "d_model d_head"],
     b: Float[Tensor, " d_head"],
 ) -> Float[Tensor, "row d_head"]:
-    """What a port of a head reads when an earlier head left ``other_store`` instead of ``store``, all else as it was."""
-    changed = stream - store + other_store
+    """Query, key or value of a head when the stream holds ``source_output`` instead of ``output``.
+
+    The formula is  LayerNorm(stream - output + source_output) W + b .
+
+    >>> x = torch.tensor([[1.0, -1.0]])
+    >>> path_patched_port(x, x, -x, torch.eye(2), torch.zeros(2)).round(decimals=3)
+    tensor([[-1.,  1.]])
+    """
+    changed = stream - output + source_output
     read = torch.nn.functional.layer_norm(changed, changed.shape[-1:])
     return read @ W + b
 
 
-def _added_on_top(stream, store, other_store, W, b):
-    changed = stream + other_store
-    read = torch.nn.functional.layer_norm(changed, changed.shape[-1:])
-    return read @ W + b
+def _reading(read):
+    """The port of a head that reads ``read(stream, output, source_output)``."""
+    return lambda stream, output, source_output, W, b: read(stream, output, source_output) @ W + b
 
 
 def _norm(x):
     return torch.nn.functional.layer_norm(x, x.shape[-1:])
-
-
-def _reading(read):
-    return lambda stream, store, other, W, b: read(stream, store, other) @ W + b
 
 
 def _centred(x):
@@ -45,15 +47,15 @@ def _scale(x):
 
 def _equals_by_hand(trial: Trial) -> None:
     """Oracle: prompt by prompt, LayerNorm written out."""
-    stream, store, other = (torch.randn(4, 6, generator=generator(n)) for n in range(3))
-    stream = 2 * stream + store + 1
+    stream, output, source_output = (torch.randn(4, 6, generator=generator(n)) for n in range(3))
+    stream = 2 * stream + output + 1
     W, b = torch.randn(6, 3, generator=generator(3)), torch.randn(3, generator=generator(4))
     rows = []
     for n in range(4):
-        x = stream[n] + (other[n] - store[n])
+        x = stream[n] + (source_output[n] - output[n])
         x = x - x.mean()
         rows.append(W.T @ (x / (x.pow(2).mean() + 1e-5).sqrt()) + b)
-    trial.matches((stream, store, other, W, b), torch.stack(rows), "row d_head", 1e-4)
+    trial.matches((stream, output, source_output, W, b), torch.stack(rows), "row d_head", 1e-4)
 
 
 EXERCISE = Exercise(
@@ -62,62 +64,67 @@ EXERCISE = Exercise(
     minutes=7,
     difficulty=3,
     hints=(
-        "Take the store out of the stream and put the other one in: stream - store + other_store.",
-        "Then what every port does: LayerNorm (torch.nn.functional.layer_norm over the last axis), W, b.",
+        "A head reads the whole stream through LayerNorm. Which vector leaves the stream first, and which one takes its place?",
+        "The changed stream is `stream - output + source_output`.",
+        "Then do what every port does: LayerNorm over the last axis (`torch.nn.functional.layer_norm(x, x.shape[-1:])`), times `W`, plus `b`.",
     ),
     reference=path_patched_port,
     tests=(_equals_by_hand,),
     mistakes=(
-        Mistake("the old store left in", "the stream still holds `store`: subtract it.", _added_on_top),
+        Mistake(
+            "the old store left in",
+            "the stream still holds `output`: subtract it.",
+            _reading(lambda x, output, source: _norm(x + source)),
+        ),
         Mistake(
             "LayerNorm left out",
             "a head reads the stream through LayerNorm.",
-            _reading(lambda x, store, other: x - store + other),
+            _reading(lambda x, output, source: x - output + source),
         ),
         Mistake(
             "LayerNorm of the parts",
-            "LayerNorm is of the whole stream after the change, not of its parts.",
-            _reading(lambda x, store, other: _norm(x) - _norm(store) + _norm(other)),
+            "LayerNorm acts on the whole stream after the change, not on its parts.",
+            _reading(lambda x, output, source: _norm(x) - _norm(output) + _norm(source)),
         ),
         Mistake(
             "LayerNorm before the change",
-            "the stores are parts of the stream as it is before LayerNorm: change it first.",
-            _reading(lambda x, store, other: _norm(x) - store + other),
+            "head outputs are parts of the stream before LayerNorm: change the stream first.",
+            _reading(lambda x, output, source: _norm(x) - output + source),
         ),
         Mistake(
             "LayerNorm of the change",
-            "LayerNorm is of the whole stream after the change.",
-            _reading(lambda x, store, other: _norm(x) + _norm(other - store)),
+            "LayerNorm acts on the whole stream after the change.",
+            _reading(lambda x, output, source: _norm(x) + _norm(source - output)),
         ),
         Mistake(
             "the old scale kept",
-            "a changed stream has a scale of its own: LayerNorm after the change.",
-            _reading(lambda x, store, other: _centred(x - store + other) / _scale(x)),
+            "a changed stream has its own scale: apply LayerNorm after the change.",
+            _reading(lambda x, output, source: _centred(x - output + source) / _scale(x)),
         ),
         Mistake(
             "the old mean and scale kept",
-            "a changed stream has a mean and a scale of its own: LayerNorm after the change.",
-            _reading(lambda x, store, other: (x - store + other - x.mean(-1, keepdim=True)) / _scale(x)),
+            "a changed stream has its own mean and scale: apply LayerNorm after the change.",
+            _reading(lambda x, output, source: (_centred(x) - output + source) / _scale(x)),
         ),
         Mistake(
             "only the store read",
-            "the head reads the whole stream, of which one store has changed.",
-            _reading(lambda x, store, other: _norm(other)),
+            "the head reads the whole stream, in which one output has changed.",
+            _reading(lambda x, output, source: _norm(source)),
         ),
         Mistake(
             "the wrong way round",
-            "`store` is what is there; it goes out, and `other_store` comes in.",
-            _reading(lambda x, store, other: _norm(x + store - other)),
+            "`output` is in the stream: subtract it, and add `source_output`.",
+            _reading(lambda x, output, source: _norm(x + output - source)),
         ),
         Mistake(
             "nothing changed",
-            "this is what the port reads as it is.",
-            _reading(lambda x, store, other: _norm(x)),
+            "this is what the port reads without a patch.",
+            _reading(lambda x, output, source: _norm(x)),
         ),
         Mistake(
             "bias left out",
             "a port has a bias: + b.",
-            lambda x, store, other, W, b: _norm(x - store + other) @ W,
+            lambda x, output, source, W, b: _norm(x - output + source) @ W,
         ),
     ),
 )

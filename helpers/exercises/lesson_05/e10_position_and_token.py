@@ -1,4 +1,4 @@
-"""Exercise 5.10: is S known by its place or by its name?"""
+"""Exercise 5.10: position signal and token signal, by least squares (Wang et al. 2022, app. A)."""
 
 import torch
 
@@ -7,17 +7,9 @@ from helpers.exercises.inputs import generator
 from helpers.ioi import position_and_token
 
 
-def _swapped(diffs, position, token):
-    return torch.linalg.lstsq(torch.stack([token, position], dim=1), diffs).solution
-
-
-def _one_by_one(diffs, position, token):
-    return torch.stack([(diffs @ x) / (x @ x) for x in (position, token)])
-
-
-def _with_constant(diffs, position, token):
-    design = torch.stack([position, token, torch.ones_like(diffs)], dim=1)
-    return torch.linalg.lstsq(design, diffs).solution
+def _fit(diffs, *signals):
+    """Coefficients of the signals in the least-squares fit to ``diffs``."""
+    return torch.linalg.lstsq(torch.stack(signals, dim=1), diffs).solution
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -38,41 +30,42 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "Least squares: which two numbers a, b bring a · position + b · token nearest to diffs?",
-        "torch.linalg.lstsq(A, diffs).solution, with A of two columns, one a signal.",
+        "Least squares: which two numbers a and b bring a · position + b · token nearest to diffs? `torch.linalg.lstsq` solves for both at once.",
+        "`torch.linalg.lstsq(A, diffs).solution`, where `A` has one row per case and one column per signal, position first.",
     ),
     reference=position_and_token,
     tests=(_equals_by_hand,),
     mistakes=(
-        Mistake("signals exchanged", "position first, then token.", _swapped),
+        Mistake(
+            "signals exchanged",
+            "position comes first, then token.",
+            lambda diffs, position, token: _fit(diffs, token, position),
+        ),
         Mistake(
             "each signal alone",
-            "fit both at once: where one goes with the other, two separate fits count it twice.",
-            _one_by_one,
+            "fit both at once: where the signals go together, two separate fits count it twice.",
+            lambda diffs, position, token: torch.cat([_fit(diffs, position), _fit(diffs, token)]),
         ),
         Mistake(
             "three numbers",
-            "two coefficients, and no constant: with no signal there is no difference.",
-            _with_constant,
+            "expected two coefficients and no constant: without a signal there is no difference.",
+            lambda diffs, position, token: _fit(diffs, position, token, torch.ones_like(diffs)),
         ),
         Mistake(
             "with a constant",
-            "fit without a constant: with no signal there is no difference.",
-            lambda diffs, position, token: _with_constant(diffs, position, token)[:2],
+            "fit without a constant: without a signal there is no difference.",
+            lambda diffs, position, token: _fit(diffs, position, token, torch.ones_like(diffs))[:2],
         ),
         Mistake(
             "correlations",
-            "coefficients, in logits, not correlations.",
-            lambda diffs, position, token: torch.stack(
-                [torch.corrcoef(torch.stack([diffs, x]))[0, 1] for x in (position, token)]
-            ),
+            "expected coefficients, in logits, not correlations.",
+            lambda diffs, position, token: torch.corrcoef(torch.stack([diffs, position, token]))[0, 1:],
         ),
         Mistake(
             "what is fitted",
             "return the two coefficients, not the fitted differences.",
             lambda diffs, position, token: (
-                torch.stack([position, token], dim=1)
-                @ torch.linalg.lstsq(torch.stack([position, token], dim=1), diffs).solution
+                torch.stack([position, token], dim=1) @ _fit(diffs, position, token)
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""Exercise 5.11: the mean of a template."""
+"""Exercise 5.11: the mean over the prompts of each template."""
 
 import torch
 
@@ -7,19 +7,15 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _over_everything(z, groups):
-    return z.mean(dim=0).expand_as(z)
+def _row_by_row(mean_of):
+    """For every prompt ``mean_of`` the z of its template's prompts."""
+    return lambda z, groups: torch.stack([mean_of(z[groups == group]).expand_as(z[0]) for group in groups])
 
 
-def _row_by_row(mean):
-    """``mean(z, groups, n)`` for each prompt n."""
-    return lambda z, groups: torch.stack([mean(z, groups, n) for n in range(len(z))])
-
-
-def _of_others(z, groups, n):
-    same = groups == groups[n]
-    same[n] = False
-    return z[same].mean(dim=0)
+def _without_itself(z, groups):
+    """For every prompt the mean over the other prompts of its template."""
+    others = (groups == groups[:, None]) & ~torch.eye(len(z), dtype=torch.bool)
+    return torch.stack([z[row].mean(dim=0) for row in others])
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -39,56 +35,52 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "For one template: same = groups == template; the mean is z[same].mean(dim=0).",
-        "Put it at every prompt of that template: means[same] = z[same].mean(dim=0).",
+        "Take one template at a time: the mask `groups == template` says which prompts belong to it.",
+        "With `same = groups == template` the mean is `z[same].mean(dim=0)`. Write it to the rows of all these prompts.",
     ),
     reference=group_means,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "one mean for all",
-            "each template has its own mean: other words stand at its positions.",
-            _over_everything,
+            "every template has its own mean: its words stand at other positions.",
+            lambda z, groups: z.mean(dim=0).expand_as(z),
         ),
         Mistake(
             "a row a template",
-            "every prompt gets a row: the mean of its template.",
+            "expected one row per prompt: the mean of its template.",
             lambda z, groups: torch.stack([z[groups == group].mean(dim=0) for group in groups.unique()]),
         ),
         Mistake(
             "sorted by template",
-            "prompt n of the result belongs to prompt n of z: keep the order.",
-            lambda z, groups: torch.cat(
-                [z[groups == g].mean(dim=0).expand_as(z[groups == g]) for g in groups.unique()]
-            ),
+            "keep the order: prompt n of the result belongs to prompt n of z.",
+            lambda z, groups: group_means(z, groups)[groups.argsort()],
         ),
         Mistake(
             "the prompt itself left out",
-            "the mean is over all prompts of the template.",
-            _row_by_row(_of_others),
+            "the mean is over all prompts of the template, this one included.",
+            _without_itself,
         ),
         Mistake(
             "mean over positions, too",
             "every position keeps its own mean.",
-            _row_by_row(lambda z, groups, n: z[groups == groups[n]].mean(dim=(0, 1)).expand_as(z[n])),
+            _row_by_row(lambda z: z.mean(dim=(0, 1))),
         ),
         Mistake(
             "a sum instead of a mean",
-            "templates differ in how many prompts they have: divide.",
-            _row_by_row(lambda z, groups, n: z[groups == groups[n]].sum(dim=0)),
+            "templates differ in their number of prompts: divide by it.",
+            _row_by_row(lambda z: z.sum(dim=0)),
         ),
         Mistake(
             "divided by all prompts",
-            "each template's sum is divided by the number of its own prompts.",
-            _row_by_row(lambda z, groups, n: z[groups == groups[n]].sum(dim=0) / len(z)),
+            "divide the sum of a template by the number of its own prompts.",
+            lambda z, groups: _row_by_row(lambda members: members.sum(dim=0) / len(z))(z, groups),
         ),
         Mistake(
             "heads mixed",
-            "each head has its own mean.",
-            _row_by_row(
-                lambda z, groups, n: z[groups == groups[n]].mean(dim=(0, 2))[:, None].expand_as(z[n])
-            ),
+            "every head has its own mean.",
+            _row_by_row(lambda z: z.mean(dim=(0, 2))[:, None]),
         ),
-        Mistake("nothing averaged", "z came back as it was.", lambda z, groups: z.clone()),
+        Mistake("nothing averaged", "z came back unchanged.", lambda z, groups: z.clone()),
     ),
 )

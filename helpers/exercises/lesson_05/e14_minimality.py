@@ -1,4 +1,4 @@
-"""Exercise 5.14: minimality."""
+"""Exercise 5.14: minimality, the fall of a circuit's score without each of its heads."""
 
 from collections.abc import Callable
 
@@ -10,40 +10,36 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 
 
 def minimality(
-    score: Callable[[list], float], circuit: list[tuple[int, int]], whole: float
+    score: Callable[[list], float], circuit: list[tuple[int, int]], full_score: float
 ) -> Float[Tensor, " head"]:
-    """Share of the whole model's score that each head of a circuit accounts for:  (score(C) - score(C without it)) / whole ."""
-    full = score(circuit)
-    without = [score([other for other in circuit if other != head]) for head in circuit]
-    return torch.tensor([(full - value) / whole for value in without])
+    """Fraction of the full model's score that is lost without each head of a circuit C.
+
+    The formula for a head h is  (score(C) - score(C without h)) / full_score .
+
+    >>> minimality(score=len, circuit=[(0, 1), (2, 3)], full_score=4.0)
+    tensor([0.2500, 0.2500])
+    """
+    circuit_score = score(circuit)
+    without = [score([member for member in circuit if member != head]) for head in circuit]
+    return torch.tensor([(circuit_score - lower) / full_score for lower in without])
 
 
-def _head_alone(score, circuit, whole):
-    empty = score([])
-    return torch.tensor([(score([head]) - empty) / whole for head in circuit])
+def _between(larger, smaller):
+    """Divided differences in score between ``larger(circuit, n)`` and ``smaller(circuit, n)``."""
+    return lambda score, circuit, full_score: torch.tensor(
+        [(score(larger(circuit, n)) - score(smaller(circuit, n))) / full_score for n in range(len(circuit))]
+    )
 
 
-def _built_up(score, circuit, whole):
-    steps = [score(circuit[:n]) for n in range(len(circuit) + 1)]
-    return torch.tensor([(after - before) / whole for before, after in zip(steps, steps[1:])])
-
-
-def _taken_down(score, circuit, whole):
-    steps = [score(circuit[n:]) for n in range(len(circuit) + 1)]
-    return torch.tensor([(before - after) / whole for before, after in zip(steps, steps[1:])])
-
-
-def _not_put_back(score, circuit, whole):
-    steps = [score(circuit[n:]) for n in range(len(circuit) + 1)]
-    return torch.tensor([(steps[0] - after) / whole for after in steps[1:]])
-
-
-def _changed(new):
-    return lambda score, circuit, whole: new(minimality(score, circuit, whole), score(circuit), whole)
+def _changed(change):
+    """The right answer after ``change(losses, circuit_score, full_score)``."""
+    return lambda score, circuit, full_score: change(
+        minimality(score, circuit, full_score), score(circuit), full_score
+    )
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Known scores: a sum in which a head works against the rest, and one with heads that are each other's backup."""
+    """Known scores: a sum with one head below 0, and one with two heads that back each other up."""
     worth = {(0, 1): 1.0, (1, 2): 0.5, (2, 1): 2.0, (2, 3): -1.25}
 
     def add_up(heads):
@@ -61,9 +57,9 @@ def _equals_by_hand(trial: Trial) -> None:
         "a score that adds up": (add_up, 5.0, [0.2, 0.1, 0.4, -0.25]),
         "a score with a backup": (with_backup, 8.0, [1 / 8, 1 / 8, 0.5 / 8, 4 / 8]),
     }
-    for name, (score, whole, expected) in cases.items():
+    for name, (score, full_score, expected) in cases.items():
         trial.behaves(
-            lambda function, score=score, whole=whole: function(score, list(circuit), whole),
+            lambda function, score=score, full_score=full_score: function(score, list(circuit), full_score),
             torch.tensor(expected),
             "head",
             what=name,
@@ -76,49 +72,61 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "For each head: the score of the circuit, less the score of the circuit without it.",
-        "[other for other in circuit if other != head] is the circuit without a head. Divide by `whole`.",
+        "Remove one head at a time, and put it back: the score of the circuit minus the score of the circuit without this head.",
+        "`[member for member in circuit if member != head]` is the circuit without a head. Divide by `full_score` at the end.",
     ),
     reference=minimality,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "each head alone",
-            "a head may need others, or be one of two that do the same: take it out of the circuit.",
-            _head_alone,
+            "a head may need others, or be one of two that do the same: remove it from the circuit.",
+            _between(lambda circuit, n: circuit[n : n + 1], lambda circuit, n: []),
         ),
         Mistake(
             "each head alone, with nothing",
-            "take each head out of the circuit instead of leaving it alone in the model.",
-            lambda score, circuit, whole: torch.tensor([score([head]) / whole for head in circuit]),
+            "remove each head from the circuit instead of keeping it alone in the model.",
+            lambda score, circuit, full_score: torch.tensor([score([head]) / full_score for head in circuit]),
         ),
         Mistake(
             "compared with the whole model",
-            "from the circuit's score to the circuit's score without the head; `whole` only divides.",
-            _changed(lambda found, full, whole: found + 1 - full / whole),
+            "subtract from the circuit's own score; `full_score` only divides.",
+            _changed(lambda losses, circuit_score, full_score: losses + 1 - circuit_score / full_score),
         ),
-        Mistake("not put back", "take out one head at a time, and put it back.", _not_put_back),
-        Mistake("built up one by one", "take out one head at a time, and put it back.", _built_up),
-        Mistake("taken down one by one", "take out one head at a time, and put it back.", _taken_down),
+        Mistake(
+            "not put back",
+            "remove one head at a time, and put it back.",
+            _between(lambda circuit, n: circuit, lambda circuit, n: circuit[n + 1 :]),
+        ),
+        Mistake(
+            "built up one by one",
+            "remove one head at a time from the full circuit, and put it back.",
+            _between(lambda circuit, n: circuit[: n + 1], lambda circuit, n: circuit[:n]),
+        ),
+        Mistake(
+            "taken down one by one",
+            "remove one head at a time, and put it back.",
+            _between(lambda circuit, n: circuit[n:], lambda circuit, n: circuit[n + 1 :]),
+        ),
         Mistake(
             "not divided",
-            "as a share of the whole model's score.",
-            _changed(lambda found, full, whole: found * whole),
+            "divide by the full model's score.",
+            _changed(lambda losses, circuit_score, full_score: losses * full_score),
         ),
         Mistake(
             "divided by the circuit's score",
-            "divide by `whole`, the score of the whole model.",
-            _changed(lambda found, full, whole: found * whole / full),
+            "divide by `full_score`, the score of the full model.",
+            _changed(lambda losses, circuit_score, full_score: losses * full_score / circuit_score),
         ),
         Mistake(
             "what is left",
-            "the loss, not what is left without the head.",
-            _changed(lambda found, full, whole: full / whole - found),
+            "return the loss, not the score that is left without the head.",
+            _changed(lambda losses, circuit_score, full_score: circuit_score / full_score - losses),
         ),
         Mistake(
             "without minus with",
             "the loss is positive for a head that helps.",
-            _changed(lambda found, full, whole: -found),
+            _changed(lambda losses, circuit_score, full_score: -losses),
         ),
     ),
 )

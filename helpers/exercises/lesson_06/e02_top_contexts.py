@@ -1,4 +1,4 @@
-"""Exercise 6.2: where a neuron fires most."""
+"""Exercise 6.2: the top contexts of a neuron."""
 
 import torch
 
@@ -7,44 +7,45 @@ from helpers.exercises.inputs import generator
 from helpers.neurons import top_contexts
 
 
-def _several_a_text(activations, count):
+def _several_per_text(activations, count):
     best = activations[:, 1:].flatten().topk(count).indices
     width = activations.shape[1] - 1
     return torch.stack([best // width, best % width + 1], dim=1)
 
 
-def _found_by(highest_and_where):
-    """The reference with another (highest, where) a text; where counts from the text's own position 0."""
+def _ranked_by(best_of_each_text):
+    """Top contexts by the (values, positions) that ``best_of_each_text(activations)`` returns."""
 
     def answer(activations, count):
-        highest, where = highest_and_where(activations)
-        texts = highest.topk(count).indices
-        return torch.stack([texts, where[texts]], dim=1)
+        values, positions = best_of_each_text(activations)
+        texts = values.topk(count).indices
+        return torch.stack([texts, positions[texts]], dim=1)
 
     return answer
 
 
-def _one_late(result):
-    highest, where = result
-    return highest, where + 1
+def _best_after_first(scores):
+    """Value and position of each text's highest score, without position 0."""
+    values, indices = scores[:, 1:].max(dim=1)
+    return values, indices + 1
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: a loop over all cells, sorted; position 0 and second places of a text stand out in the data."""
+    """Oracle: a loop over all entries, sorted; position 0 and one text stand out in the data."""
     for seed in range(3):
         activations = torch.randn(6, 9, generator=generator(seed))
         activations[4, 0] = 9.0  # beginning of text
         activations[2, 3:6] = torch.tensor([5.0, 6.0, 5.5])  # one text with the three highest
         activations[0, 2] = -7.0
-        cells = sorted(
+        ranked = sorted(
             ((activations[text, pos].item(), text, pos) for text in range(6) for pos in range(1, 9)),
             reverse=True,
         )
-        expected = []
-        for _, text, pos in cells:
-            if text not in [chosen for chosen, _ in expected]:
-                expected.append((text, pos))
-        trial.matches((activations, 4), torch.tensor(expected[:4]).float(), "context text_and_position")
+        best = {}
+        for _, text, pos in ranked:
+            best.setdefault(text, pos)
+        expected = torch.tensor(list(best.items())[:4]).float()
+        trial.matches((activations, 4), expected, "context text_and_position")
 
 
 EXERCISE = Exercise(
@@ -53,47 +54,48 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=2,
     hints=(
-        "First the best position of each text: activations[:, 1:].max(dim=1) gives the values and where they stand.",
-        "Then the best texts: highest.topk(count).indices. Slicing took one position away: add it again.",
+        "First the best position of every text, then the best texts.",
+        "`activations[:, 1:].max(dim=1)` gives the values and their indices, without position 0. The slice shifts every index by one.",
+        "`values.topk(count).indices` are the texts, highest first. Take the positions of these texts, and stack the two with `dim=1`.",
     ),
     reference=top_contexts,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "several contexts of one text",
-            "at most one a text: a text that repeats itself would fill the list. First the best position of each text, then the best texts.",
-            _several_a_text,
+            "take at most one per text, since a text that repeats itself would fill the list: first the best position of each text, then the best texts.",
+            _several_per_text,
         ),
         Mistake(
             "beginning-of-text counted",
-            "position 0 is the same token in every text and says nothing: leave it out.",
-            _found_by(lambda activations: activations.max(dim=1)),
+            "position 0 is the same token in every text: leave it out.",
+            _ranked_by(lambda activations: activations.max(dim=1)),
         ),
         Mistake(
             "off by one",
-            "the slice [:, 1:] begins at position 1: add 1 to what max finds in it.",
-            _found_by(lambda activations: activations[:, 1:].max(dim=1)),
+            "the slice [:, 1:] begins at position 1: add 1 to the indices of max.",
+            _ranked_by(lambda activations: activations[:, 1:].max(dim=1)),
         ),
         Mistake(
             "largest in size",
-            "a strongly negative activation is a neuron that is silent: the highest, without abs().",
-            _found_by(lambda activations: _one_late(activations[:, 1:].abs().max(dim=1))),
+            "a strongly negative activation does not make a neuron fire: take the highest, without abs().",
+            _ranked_by(lambda activations: _best_after_first(activations.abs())),
         ),
         Mistake(
             "lowest instead of highest",
             "these are the contexts in which the neuron fires least.",
-            _found_by(lambda activations: _one_late((-activations[:, 1:]).max(dim=1))),
+            _ranked_by(lambda activations: _best_after_first(-activations)),
         ),
         Mistake(
             "mean of the text",
             "rank texts by their highest activation, not by their mean.",
-            _found_by(
-                lambda activations: (activations[:, 1:].mean(1), activations[:, 1:].max(1).indices + 1)
+            _ranked_by(
+                lambda activations: (activations[:, 1:].mean(dim=1), _best_after_first(activations)[1])
             ),
         ),
         Mistake(
             "lowest of them first",
-            "highest first.",
+            "sort from the highest to the lowest.",
             lambda activations, count: top_contexts(activations, count).flip(0),
         ),
         Mistake(
@@ -103,7 +105,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "in the order of the texts",
-            "highest first, not in the order in which the texts stand.",
+            "sort by activation, highest first, not by the number of the text.",
             lambda activations, count: (best := top_contexts(activations, count))[best[:, 0].argsort()],
         ),
     ),

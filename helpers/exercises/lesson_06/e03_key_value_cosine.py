@@ -1,4 +1,4 @@
-"""Exercise 6.3: keys and values that are opposed."""
+"""Exercise 6.3: cosine of a neuron's key and value, as LayerNorm lets them count."""
 
 import torch
 
@@ -7,18 +7,12 @@ from helpers.exercises.inputs import generator
 from helpers.neurons import key_value_cosine
 
 
-def _gain_left_out(W_in, W_out, gain):
-    keys, values = W_in.T, W_out
-    keys, values = keys - keys.mean(dim=1, keepdim=True), values - values.mean(dim=1, keepdim=True)
-    return torch.cosine_similarity(keys, values, dim=1)
-
-
-def _centred(side):
-    return side - side.mean(dim=1, keepdim=True)
+def _centred(rows):
+    return rows - rows.mean(dim=1, keepdim=True)
 
 
 def _cosine_of(sides):
-    """Cosine of the two [neuron d_model] that ``sides(W_in.T, W_out, gain)`` gives."""
+    """Cosine of the two [neuron d_model] that ``sides(W_in.T, W_out, gain)`` returns."""
     return lambda W_in, W_out, gain: torch.cosine_similarity(*sides(W_in.T, W_out, gain), dim=1)
 
 
@@ -30,7 +24,7 @@ def _inputs(seed: int):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: correlation of each pair, by numpy's definition, in double precision."""
+    """Oracle: correlation of each pair, by torch's definition, in double precision."""
     W_in, W_out, gain = _inputs(0)
     expected = torch.tensor(
         [
@@ -42,7 +36,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 def _only_what_layernorm_lets_through(trial: Trial) -> None:
-    """Property: -1 for a value that undoes its key, however long, and whatever both hold along (1, …, 1)."""
+    """Property: -1 for a value that undoes its key, at any length and any part along (1, …, 1)."""
     W_in, _, gain = _inputs(5)
     effective = gain[:, None] * W_in
     erasing = -(effective - effective.mean(dim=0)).T * torch.arange(1.0, 10)[:, None] + 3
@@ -57,9 +51,9 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "Keys are columns of W_in, values rows of W_out: bring both to [neuron, d_model] with W_in.T.",
-        "LayerNorm multiplies what it read, entry by entry, by its gain: gain[:, None] * W_in is the key that the stream meets.",
-        "Then take the mean over d_model off both, and use torch.cosine_similarity(keys, values, dim=1).",
+        "Keys are the columns of `W_in`, values the rows of `W_out`: bring both to the shape `[neuron, d_model]`.",
+        "The gain belongs to the key alone, entry by entry: the stream meets `gain[:, None] * W_in`. Centring belongs to both and comes after the gain.",
+        "To centre, subtract from each row its mean over d_model. Then `torch.cosine_similarity(keys, values, dim=1)`.",
     ),
     reference=key_value_cosine,
     tests=(_equals_by_hand, _only_what_layernorm_lets_through),
@@ -67,68 +61,68 @@ EXERCISE = Exercise(
         Mistake(
             "gain left out",
             "the key meets the stream only after LayerNorm's gain: gain[:, None] * W_in.",
-            _gain_left_out,
+            lambda W_in, W_out, gain: key_value_cosine(W_in, W_out, torch.ones_like(gain)),
         ),
         Mistake(
             "raw weights",
-            "these are the raw weights, which LayerNorm never shows anybody: the gain first, then centre both.",
-            lambda W_in, W_out, gain: torch.cosine_similarity(W_in.T, W_out, dim=1),
+            "LayerNorm stands between the stream and these raw weights: apply the gain first, then centre both.",
+            _cosine_of(lambda keys, values, gain: (keys, values)),
         ),
         Mistake(
             "not centred",
-            "LayerNorm takes the mean over d_model away: what a key or a value holds along (1, …, 1) does not count. Subtract it from both.",
+            "LayerNorm subtracts the mean over d_model, so the part of a key or a value along (1, …, 1) does not count: subtract it from both.",
             _cosine_of(lambda keys, values, gain: (gain * keys, values)),
         ),
         Mistake(
             "key not centred",
-            "LayerNorm centres before it reads: take the mean over d_model off the key, too.",
+            "LayerNorm centres before the key reads: subtract the mean over d_model from the key, too.",
             _cosine_of(lambda keys, values, gain: (gain * keys, _centred(values))),
         ),
         Mistake(
             "value not centred",
-            "whoever reads the value later centres, too: take its mean over d_model off.",
+            "all later layers read the value after centring: subtract its mean over d_model.",
             _cosine_of(lambda keys, values, gain: (_centred(gain * keys), values)),
         ),
         Mistake(
             "centred before the gain",
-            "the gain comes first: centre gain * key, which is what the stream meets.",
+            "the gain comes first: centre gain * key, which is the vector that the stream meets.",
             _cosine_of(lambda keys, values, gain: (gain * _centred(keys), _centred(values))),
         ),
         Mistake(
             "gain on the value, too",
-            "the value is written into the stream as it is; only the key is read through LayerNorm.",
+            "the value is written to the stream as it is; only the key reads through LayerNorm.",
             _cosine_of(lambda keys, values, gain: (_centred(gain * keys), _centred(gain * values))),
         ),
         Mistake(
             "gain on the value",
-            "the gain belongs to what is read, the key.",
+            "the gain belongs to the key, which reads, not to the value.",
             _cosine_of(lambda keys, values, gain: (_centred(keys), _centred(gain * values))),
         ),
         Mistake(
             "divided by the gain",
             "LayerNorm multiplies by its gain.",
-            _cosine_of(lambda keys, values, gain: (_centred(keys / gain), _centred(values))),
+            lambda W_in, W_out, gain: key_value_cosine(W_in, W_out, 1 / gain),
         ),
         Mistake(
             "dot product",
-            "a cosine: divide by both norms.",
+            "expected a cosine: divide by both norms.",
             lambda W_in, W_out, gain: (_centred((gain[:, None] * W_in).T) * _centred(W_out)).sum(1),
         ),
         Mistake(
             "sign lost",
-            "opposed and aligned are not the same: no abs().",
+            "opposed (-1) and aligned (1) differ: take no absolute value.",
             lambda W_in, W_out, gain: key_value_cosine(W_in, W_out, gain).abs(),
         ),
         Mistake(
             "centred over neurons",
-            "the mean over d_model (each key by itself), not over neurons.",
+            "subtract the mean over d_model, for each key by itself, not the mean over neurons.",
             _cosine_of(
                 lambda keys, values, gain: (gain * keys - (gain * keys).mean(0), values - values.mean(0))
             ),
         ),
         Mistake(
             "every key with every value",
-            "one cosine a neuron: its key with its own value.",
+            "expected one cosine per neuron: its key with its own value.",
             lambda W_in, W_out, gain: (
                 torch.nn.functional.normalize(_centred((gain[:, None] * W_in).T), dim=1)
                 @ torch.nn.functional.normalize(_centred(W_out), dim=1).T

@@ -1,4 +1,4 @@
-"""Exercise 6.4: what the toy model is trained for."""
+"""Exercise 6.4: the loss of the toy model of superposition (Elhage et al. 2022)."""
 
 import torch
 
@@ -7,20 +7,17 @@ from helpers.exercises.inputs import generator
 from helpers.toys.superposition import superposition_loss
 
 
-def _no_relu(W, b, x, importance):
-    read_out = x @ W.T @ W + b
-    return (importance * (x - read_out) ** 2).sum(dim=1).mean()
-
-
-def _loss_of(
-    read_out, error=lambda x, y, importance: importance * (x - y) ** 2, reduce=lambda e: e.sum(1).mean()
-):
-    """The loss with another read-out, weighting, or mean."""
-    return lambda W, b, x, importance: reduce(error(x, read_out(W, b, x), importance))
-
-
-def _right(W, b, x):
+def _read_out(W, b, x):
     return torch.relu(x @ W.T @ W + b)
+
+
+def _squares(x, read_out, importance):
+    return importance * (x - read_out) ** 2
+
+
+def _loss(read_out=_read_out, errors=_squares, reduce=lambda errors: errors.sum(dim=1).mean()):
+    """The loss with another read-out, other errors, or another mean."""
+    return lambda W, b, x, importance: reduce(errors(x, read_out(W, b, x), importance))
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -35,8 +32,8 @@ def _equals_by_hand(trial: Trial) -> None:
         for row in x.double():
             hidden = [sum(W[m, i].double() * row[i] for i in range(5)) for m in range(2)]
             for i in range(5):
-                back = max(0.0, float(sum(W[m, i].double() * hidden[m] for m in range(2)) + b[i]))
-                total += importance[i].item() * (row[i].item() - back) ** 2
+                read_out = max(0.0, float(sum(W[m, i].double() * hidden[m] for m in range(2)) + b[i]))
+                total += importance[i].item() * (row[i].item() - read_out) ** 2
         trial.matches((W, b, x, importance), torch.tensor(total / 4).float(), "")
 
 
@@ -46,58 +43,66 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "x @ W.T squeezes the features into directions, [row, direction]; @ W reads them out again, [row, feature].",
-        "Then + b, torch.relu, the square of the difference to x, times importance; sum over features, mean over rows.",
+        "In rows: `x @ W.T` squeezes the features into directions, `[row, direction]`, and `@ W` reads them out again, `[row, feature]`.",
+        "Add `b`, then ReLU. The error is the square of the difference to `x`, times the importance: sum it over features, average over rows.",
     ),
     reference=superposition_loss,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "ReLU left out",
-            "without ReLU nothing clears away what features leave in each other: torch.relu(x @ W.T @ W + b).",
-            _no_relu,
+            "without ReLU the interference between features stays: torch.relu(x @ W.T @ W + b).",
+            _loss(lambda W, b, x: x @ W.T @ W + b),
         ),
         Mistake(
             "ReLU of the directions",
-            "ReLU acts on what is read out, not on the directions in between.",
-            _loss_of(lambda W, b, x: torch.relu(x @ W.T) @ W + b),
+            "ReLU acts on the features that are read out, not on the directions in between.",
+            _loss(lambda W, b, x: torch.relu(x @ W.T) @ W + b),
         ),
-        Mistake("bias left out", "add b before the ReLU.", _loss_of(lambda W, b, x: torch.relu(x @ W.T @ W))),
+        Mistake(
+            "bias left out",
+            "add b before the ReLU.",
+            _loss(lambda W, b, x: torch.relu(x @ W.T @ W)),
+        ),
         Mistake(
             "bias after the ReLU",
-            "b says from where on a feature counts as present: inside the ReLU.",
-            _loss_of(lambda W, b, x: torch.relu(x @ W.T @ W) + b),
+            "b is the threshold of a feature and belongs inside the ReLU.",
+            _loss(lambda W, b, x: torch.relu(x @ W.T @ W) + b),
         ),
         Mistake(
             "importance left out",
-            "each feature's square error is multiplied by its importance.",
-            _loss_of(_right, lambda x, y, importance: (x - y) ** 2),
+            "multiply the square error of each feature by its importance.",
+            _loss(errors=lambda x, read_out, importance: (x - read_out) ** 2),
         ),
         Mistake(
             "importance squared",
-            "importance multiplies the square, it is not squared with it.",
-            _loss_of(_right, lambda x, y, importance: (importance * (x - y)) ** 2),
+            "importance multiplies the square; it is not squared itself.",
+            _loss(errors=lambda x, read_out, importance: (importance * (x - read_out)) ** 2),
         ),
         Mistake(
             "importance in the input",
-            "importance weighs the errors; features go in as they are.",
-            lambda W, b, x, importance: ((importance * x - _right(W, b, importance * x)) ** 2).sum(1).mean(),
+            "importance weighs the errors; the features go in as they are.",
+            lambda W, b, x, importance: superposition_loss(W, b, importance * x, torch.ones_like(b)),
         ),
         Mistake(
             "mean over features",
-            "sum over features, mean over rows.",
-            _loss_of(_right, reduce=lambda e: e.mean()),
+            "sum over features, and take the mean over rows.",
+            _loss(reduce=torch.mean),
         ),
-        Mistake("summed over rows", "the mean over rows.", _loss_of(_right, reduce=lambda e: e.sum())),
+        Mistake(
+            "summed over rows",
+            "take the mean over rows.",
+            _loss(reduce=torch.sum),
+        ),
         Mistake(
             "absolute error",
-            "the square of the difference.",
-            _loss_of(_right, lambda x, y, i: i * (x - y).abs()),
+            "take the square of the difference.",
+            _loss(errors=lambda x, read_out, importance: importance * (x - read_out).abs()),
         ),
         Mistake(
             "one loss a row",
-            "one number: the mean over rows is missing.",
-            _loss_of(_right, reduce=lambda e: e.sum(1)),
+            "expected one number: take the mean over rows.",
+            _loss(reduce=lambda errors: errors.sum(dim=1)),
         ),
     ),
 )

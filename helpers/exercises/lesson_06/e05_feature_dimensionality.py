@@ -1,4 +1,4 @@
-"""Exercise 6.5: how much of a direction a feature has for itself."""
+"""Exercise 6.5: the dimensionality of a feature (Elhage et al. 2022)."""
 
 import torch
 
@@ -7,22 +7,51 @@ from helpers.exercises.inputs import generator
 from helpers.toys.superposition import feature_dimensionality
 
 
-def _squares_left_out(W):
-    overlaps = W.T @ W
-    return overlaps.diagonal() ** 2 / overlaps.abs().sum(dim=1).clamp_min(1e-12) ** 2
+def _ratio(above, below):
+    """``above(o) / below(o)`` of the overlaps  o = Wᵀ W , 0 / 0 being 0."""
+    return lambda W: above(W.T @ W) / below(W.T @ W).clamp_min(1e-12)
 
 
-def _by_overlaps(share):
-    return lambda W: share(W.T @ W)
+def _norms_2(overlaps):
+    return overlaps.diagonal()
 
 
-def _unit(W):
-    return torch.nn.functional.normalize(W, dim=0)
+def _norms_4(overlaps):
+    return overlaps.diagonal() ** 2
+
+
+def _sum_of_squares(overlaps):
+    return (overlaps**2).sum(dim=1)
+
+
+def _sum_of_sizes(overlaps):
+    return overlaps.abs().sum(dim=1)
+
+
+def _sum(overlaps):
+    return overlaps.sum(dim=1)
+
+
+def _of_unit_vectors(W):
+    unit = torch.nn.functional.normalize(W, dim=0)
+    return (W.norm(dim=0) > 0) / _sum_of_squares(unit.T @ unit).clamp_min(1e-12)
 
 
 def _polygon(corners: int) -> torch.Tensor:
     angles = torch.arange(corners) * 2 * torch.pi / corners
     return torch.stack([angles.cos(), angles.sin()])
+
+
+def _equals_by_hand(trial: Trial) -> None:
+    """Oracle: the paper's formula, loop by loop; a rotation of the directions changes nothing."""
+    W = torch.randn(3, 7, generator=generator(0))
+    rotation = torch.linalg.qr(torch.randn(3, 3, generator=generator(1))).Q
+    expected = torch.zeros(7)
+    for i in range(7):
+        unit = W[:, i] / W[:, i].norm()
+        expected[i] = W[:, i].norm() ** 2 / sum((unit @ W[:, j]) ** 2 for j in range(7))
+    trial.matches((W,), expected, "feature")
+    trial.matches((rotation @ W,), expected, "feature")
 
 
 def _known_geometries(trial: Trial) -> None:
@@ -34,26 +63,15 @@ def _known_geometries(trial: Trial) -> None:
         trial.matches((1.5 * _polygon(corners),), torch.full((corners,), 2 / corners), "feature")
 
 
-def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: the paper's formula with unit vectors, loop by loop; a rotation of the directions changes nothing."""
-    W = torch.randn(3, 7, generator=generator(0))
-    rotation = torch.linalg.qr(torch.randn(3, 3, generator=generator(1))).Q
-    expected = torch.zeros(7)
-    for i in range(7):
-        _unit = W[:, i] / W[:, i].norm()
-        expected[i] = W[:, i].norm() ** 2 / sum((_unit @ W[:, j]) ** 2 for j in range(7))
-    trial.matches((W,), expected, "feature")
-    trial.matches((rotation @ W,), expected, "feature")
-
-
 EXERCISE = Exercise(
     id="6.5",
     title="the dimensionality of a feature",
     minutes=6,
     difficulty=2,
     hints=(
-        "overlaps = W.T @ W holds W_i · W_j, and ‖W_i‖² on its diagonal.",
-        "overlaps.diagonal() ** 2 / (overlaps ** 2).sum(dim=1), with .clamp_min(1e-12) below the line for features that are not stored.",
+        "`overlaps = W.T @ W` holds W_i · W_j for every pair of features, and ‖W_i‖² on its diagonal.",
+        "Above the line is ‖W_i‖⁴: the diagonal, squared. Below the line square the overlaps first, and then sum over j.",
+        "`.clamp_min(1e-12)` below the line keeps a feature that is not stored from becoming 0 / 0.",
     ),
     reference=feature_dimensionality,
     tests=(_equals_by_hand, _known_geometries),
@@ -61,62 +79,62 @@ EXERCISE = Exercise(
         Mistake(
             "overlaps not squared one by one",
             "square each overlap first, then sum: Σ_j (W_i · W_j)², not (Σ_j |W_i · W_j|)².",
-            _squares_left_out,
+            _ratio(_norms_4, lambda overlaps: _sum_of_sizes(overlaps) ** 2),
         ),
         Mistake(
             "the feature itself left out of the sum",
-            "the sum goes over all features, i itself included: alone, a feature has dimensionality 1.",
-            _by_overlaps(lambda o: o.diagonal() ** 2 / ((o**2).sum(1) - o.diagonal() ** 2).clamp_min(1e-12)),
+            "sum over all features, i itself included: a feature alone has dimensionality 1.",
+            _ratio(_norms_4, lambda overlaps: _sum_of_squares(overlaps) - _norms_4(overlaps)),
         ),
         Mistake(
             "upside down",
-            "this is how many features share a direction; the share of one is its inverse.",
-            _by_overlaps(lambda o: (o**2).sum(1) / (o.diagonal() ** 2).clamp_min(1e-12)),
+            "this is how many features share a direction; the dimensionality is its inverse.",
+            _ratio(_sum_of_squares, _norms_4),
         ),
         Mistake(
             "norm to the second power",
-            "above the line stands ‖W_i‖⁴: overlaps.diagonal() is ‖W_i‖², square it.",
-            _by_overlaps(lambda o: o.diagonal() / (o**2).sum(1).clamp_min(1e-12)),
+            "above the line is ‖W_i‖⁴: overlaps.diagonal() is ‖W_i‖², square it.",
+            _ratio(_norms_2, _sum_of_squares),
         ),
         Mistake(
             "overlaps without squares",
-            "overlaps of either sign cost room: square them before you sum.",
-            _by_overlaps(lambda o: o.diagonal() / o.sum(1).clamp_min(1e-12)),
+            "overlaps of both signs cost capacity: square them before you sum.",
+            _ratio(_norms_2, _sum),
         ),
         Mistake(
             "sizes of overlaps instead of squares",
-            "square the overlaps, (W_i · W_j)², instead of taking their sizes.",
-            _by_overlaps(lambda o: o.diagonal() / o.abs().sum(1).clamp_min(1e-12)),
+            "square the overlaps, (W_i · W_j)², instead of taking absolute values.",
+            _ratio(_norms_2, _sum_of_sizes),
         ),
         Mistake(
             "overlaps without squares below the line",
             "square the overlaps before you sum them: Σ_j (W_i · W_j)².",
-            _by_overlaps(lambda o: o.diagonal() ** 2 / o.sum(1).clamp_min(1e-12)),
+            _ratio(_norms_4, _sum),
         ),
         Mistake(
             "sizes of overlaps below the line",
-            "square the overlaps, (W_i · W_j)², instead of taking their sizes.",
-            _by_overlaps(lambda o: o.diagonal() ** 2 / o.abs().sum(1).clamp_min(1e-12)),
+            "square the overlaps, (W_i · W_j)², instead of taking absolute values.",
+            _ratio(_norms_4, _sum_of_sizes),
         ),
         Mistake(
             "unit vectors on both sides",
-            "only W_i is made a unit vector; W_j keeps its length, since a feature that is stored weakly disturbs little.",
-            lambda W: 1 / (_unit(W).T @ _unit(W)).pow(2).sum(1).clamp_min(1e-12) * (W.norm(dim=0) > 0),
+            "only W_i becomes a unit vector; W_j keeps its length, since a feature that is stored weakly disturbs little.",
+            _of_unit_vectors,
         ),
         Mistake(
             "not divided",
-            "this is how strongly a feature is stored; divide by what it shares its direction with.",
+            "this is how strongly a feature is stored; divide by all that lies along its direction.",
             lambda W: W.norm(dim=0) ** 2,
         ),
         Mistake(
             "NaN for a feature that is not stored",
-            "a feature without a direction has 0 / 0: keep what stands below the line above 0 with .clamp_min(1e-12).",
-            _by_overlaps(lambda o: o.diagonal() ** 2 / (o**2).sum(1)),
+            "a feature without a direction gives 0 / 0: keep the divisor above 0 with .clamp_min(1e-12).",
+            lambda W: _norms_4(W.T @ W) / _sum_of_squares(W.T @ W),
         ),
         Mistake(
             "one number for all",
-            "one number a feature: sum over j only.",
-            _by_overlaps(lambda o: (o.diagonal() ** 2).sum() / (o**2).sum()),
+            "expected one number per feature: sum over j only.",
+            lambda W: _norms_4(W.T @ W).sum() / _sum_of_squares(W.T @ W).sum(),
         ),
         Mistake(
             "directions instead of features",

@@ -5,59 +5,35 @@ import torch
 from helpers.exercises import engine
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
-from helpers.exercises.sandbox import plain, within_time
+from helpers.exercises.sandbox import to_plain_values, within_time
 from helpers.steering import steering_hook
 
 
-def _first_position_too(direction, layer, strength):
-    def add(resid, hook):
-        return resid + strength * direction
-
-    return f"blocks.{layer}.hook_resid_pre", add
-
-
-def _hook_by(change, name="hook_resid_pre", shift=0):
+def _hook_that(change, name="hook_resid_pre"):
     """A hook that puts ``change(resid, direction, strength)`` in place of the stream."""
     return lambda direction, layer, strength: (
-        f"blocks.{layer + shift}.{name}",
+        f"blocks.{layer}.{name}",
         lambda resid, hook: change(resid, direction, strength),
     )
 
 
-def _but_the_first(new):
+def _after_first(change):
+    """``change`` at every position but the first."""
     return lambda resid, direction, strength: torch.cat(
-        [resid[:, :1], new(resid[:, 1:], direction, strength)], dim=1
+        [resid[:, :1], change(resid[:, 1:], direction, strength)], dim=1
     )
 
 
-def _added(resid, direction, strength):
+def _add(resid, direction, strength):
     return resid + strength * direction
 
 
-def _last_position(resid, direction, strength):
-    return torch.cat([resid[:, :-1], _added(resid[:, -1:], direction, strength)], dim=1)
+def _add_at_last(resid, direction, strength):
+    return torch.cat([resid[:, :-1], _add(resid[:, -1:], direction, strength)], dim=1)
 
 
-def _run(function, layer: int, strength: float) -> torch.Tensor:
-    """What the function's hook makes of a stream; first, that it is a hook, and at which place."""
-    direction = torch.randn(6, generator=generator(1))
-    resid = torch.randn(2, 5, 6, generator=generator(layer))
-    pair = function(direction, layer, strength)
-    if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and callable(pair[1])):
-        raise Wrong("not a hook", "return a pair: the name of the place, and the function to run there.")
-    place = f"blocks.{layer}.hook_resid_pre"
-    if pair[0] != place:
-        raise Wrong("another place", f"the stream before layer {layer} is {place!r}, got {pair[0]!r}.")
-    given = resid.clone()
-    steered = within_time(engine.TIME_LIMIT_SECONDS, lambda: plain(pair[1](given, hook=None)))
-    if steered is None:
-        raise Wrong("hook returns None", "the inner function must return the changed stream.")
-    if not torch.equal(given, resid):
-        raise Wrong(
-            "stream changed in place",
-            "the hook must leave the stream it was given alone: resid.clone() first.",
-        )
-    return steered
+def _add_after_first_text(resid, direction, strength):
+    return torch.cat([resid[:1], _add(resid[1:], direction, strength)])
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -70,10 +46,35 @@ def _equals_by_hand(trial: Trial) -> None:
                 for d in range(6):
                     expected[b, pos, d] += strength * direction[d].item()
         trial.behaves(
-            lambda function, layer=layer, strength=strength: _run(function, layer, strength),
+            lambda function, layer=layer, strength=strength: _steered(function, layer, strength),
             expected,
             "batch pos d_model",
         )
+
+
+def _steered(function, layer: int, strength: float) -> torch.Tensor:
+    """The stream that the function's hook returns; ``Wrong`` unless it is a hook at its place."""
+    direction = torch.randn(6, generator=generator(1))
+    resid = torch.randn(2, 5, 6, generator=generator(layer))
+    pair = function(direction, layer, strength)
+    if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and callable(pair[1])):
+        raise Wrong(
+            "not a hook",
+            f"expected a pair, the name of the hook point and the function to run there, got {type(pair).__name__}.",
+        )
+    name = f"blocks.{layer}.hook_resid_pre"
+    if pair[0] != name:
+        raise Wrong("another place", f"expected {name!r}, the stream before layer {layer}, got {pair[0]!r}.")
+    copy = resid.clone()
+    steered = within_time(engine.TIME_LIMIT_SECONDS, lambda: to_plain_values(pair[1](copy, hook=None)))
+    if steered is None:
+        raise Wrong("hook returns None", "the inner function must return the changed stream.")
+    if not torch.equal(copy, resid):
+        raise Wrong(
+            "stream changed in place",
+            "the hook must leave the stream it was given alone: resid.clone() first.",
+        )
+    return steered
 
 
 EXERCISE = Exercise(
@@ -82,65 +83,63 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "Define a function add(resid, hook) inside yours; it sees direction and strength.",
-        "In it: resid = resid.clone(), then resid[:, 1:] += strength * direction, then return resid.",
-        'Return the pair f"blocks.{layer}.hook_resid_pre", add.',
+        "Define a function `add(resid, hook)` inside yours: it sees `direction` and `strength`.",
+        "In it, change a clone: `resid = resid.clone()`, then add to `resid[:, 1:]`, which is every position but the first, and return it.",
+        'Return the pair `f"blocks.{layer}.hook_resid_pre", add`.',
     ),
     reference=steering_hook,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "first position steered, too",
-            "leave the beginning-of-text token alone: heads that have nothing to say look there. resid[:, 1:].",
-            _first_position_too,
+            "leave the beginning-of-text token unchanged, since it is an attention sink: steer resid[:, 1:].",
+            _hook_that(_add),
         ),
         Mistake(
             "only the last position",
-            "every position but the first: while the model writes, each new token must be steered, too.",
-            _hook_by(_last_position),
+            "steer every position but the first, so that each token that the model generates is steered, too.",
+            _hook_that(_add_at_last),
         ),
         Mistake(
             "strength left out",
             "add strength * direction.",
-            _hook_by(_but_the_first(lambda resid, direction, strength: resid + direction)),
+            _hook_that(_after_first(lambda resid, direction, strength: resid + direction)),
         ),
         Mistake(
             "stream replaced",
-            "add to what stands there: the direction alone erases the text.",
-            _hook_by(_but_the_first(lambda resid, direction, strength: 0 * resid + strength * direction)),
+            "add to the stream: the direction alone erases the text.",
+            _hook_that(
+                _after_first(lambda resid, direction, strength: (strength * direction).expand_as(resid))
+            ),
         ),
         Mistake(
             "stream scaled",
             "add strength * direction, do not multiply the stream.",
-            _hook_by(_but_the_first(lambda resid, direction, strength: resid * strength * direction)),
+            _hook_that(_after_first(lambda resid, direction, strength: resid * strength * direction)),
         ),
         Mistake(
             "subtracted",
             "add: a positive strength steers along the direction.",
-            _hook_by(_but_the_first(lambda resid, direction, strength: resid - strength * direction)),
+            _hook_that(_after_first(lambda resid, direction, strength: resid - strength * direction)),
         ),
         Mistake(
             "direction shortened to length 1",
-            "the direction has the length that it has: strength times direction, unchanged.",
-            _hook_by(
-                _but_the_first(
-                    lambda resid, direction, strength: resid + strength * direction / direction.norm()
+            "add strength * direction with the direction's own length.",
+            _hook_that(
+                _after_first(
+                    lambda resid, direction, strength: _add(resid, direction / direction.norm(), strength)
                 )
             ),
         ),
         Mistake(
             "first text left alone",
-            "resid is [batch pos d_model]: leave out the first *position*, resid[:, 1:].",
-            _hook_by(
-                lambda resid, direction, strength: torch.cat(
-                    [resid[:1], _added(resid[1:], direction, strength)]
-                )
-            ),
+            "resid is [batch, pos, d_model]: leave out the first position, resid[:, 1:].",
+            _hook_that(_add_after_first_text),
         ),
         Mistake(
             "another place",
             "the stream before the layer is hook_resid_pre.",
-            _hook_by(_but_the_first(_added), name="hook_resid_post"),
+            _hook_that(_after_first(_add), name="hook_resid_post"),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Exercise 6.8: what steering does to other text."""
+"""Exercise 6.8: KL divergence, the side effects of steering on other text."""
 
 import torch
 
@@ -7,12 +7,12 @@ from helpers.exercises.inputs import generator
 from helpers.steering import kl_divergence
 
 
-def _the_other_direction(plain, steered):
-    log_p, log_q = plain.log_softmax(dim=-1), steered.log_softmax(dim=-1)
-    return (log_q.exp() * (log_q - log_p)).sum(dim=-1).mean()
+def _divergences(log_p, log_q):
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
 
 
-def _by_logs(value, dim=-1):
+def _of_logs(value, dim=-1):
+    """``value(log_p, log_q)`` of the plain and the steered log-probabilities."""
     return lambda plain, steered: value(plain.log_softmax(dim), steered.log_softmax(dim))
 
 
@@ -33,7 +33,7 @@ def _equals_torch(trial: Trial) -> None:
 
 
 def _nothing_changed(trial: Trial) -> None:
-    """Property: 0 without a change, and logits that are all shifted alike are no change."""
+    """Property: 0 without a change; adding one number to all logits of a position is no change."""
     plain = torch.randn(2, 4, 7, generator=generator(9))
     trial.matches((plain, plain + torch.arange(4.0)[None, :, None]), torch.tensor(0.0), "")
 
@@ -44,8 +44,8 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "log_p = plain.log_softmax(dim=-1), log_q = steered.log_softmax(dim=-1), p = log_p.exp().",
-        "(p * (log_p - log_q)).sum(dim=-1) is one number a position; then the mean.",
+        "`log_softmax` over the vocabulary turns logits into log-probabilities: `log_p` of the plain model, `log_q` of the steered one.",
+        "The probabilities p are `log_p.exp()`. Sum p · (log p - log q) over the vocabulary, and average over texts and positions.",
     ),
     reference=kl_divergence,
     tests=(_equals_torch, _nothing_changed),
@@ -53,57 +53,57 @@ EXERCISE = Exercise(
         Mistake(
             "the other direction",
             "weigh by what the plain model expects: Σ p (log p - log q), p plain, q steered.",
-            _the_other_direction,
+            lambda plain, steered: kl_divergence(steered, plain),
         ),
         Mistake(
             "the wrong way round inside",
-            "log p - log q, not log q - log p: a divergence is never negative.",
-            _by_logs(lambda p, q: (p.exp() * (q - p)).sum(-1).mean()),
+            "take log p - log q, not log q - log p: a divergence is never negative.",
+            _of_logs(lambda log_p, log_q: -_divergences(log_p, log_q).mean()),
         ),
         Mistake(
             "summed over positions",
-            "the mean over texts and positions: nats a token.",
-            _by_logs(lambda p, q: (p.exp() * (p - q)).sum()),
+            "take the mean over texts and positions: nats per token.",
+            _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).sum()),
         ),
         Mistake(
             "mean over texts only",
             '"batchmean" divides by the first axis only: take the mean over positions, too.',
-            _by_logs(lambda p, q: (p.exp() * (p - q)).sum() / len(p)),
+            _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).sum() / len(log_p)),
         ),
         Mistake(
             "mean over the vocabulary",
-            "sum over the vocabulary, mean over texts and positions.",
-            _by_logs(lambda p, q: (p.exp() * (p - q)).mean()),
+            "sum over the vocabulary, and take the mean over texts and positions.",
+            _of_logs(lambda log_p, log_q: (log_p.exp() * (log_p - log_q)).mean()),
         ),
         Mistake(
             "bits instead of nats",
-            "natural logarithms.",
-            _by_logs(lambda p, q: (p.exp() * (p - q)).sum(-1).mean() / 0.6931472),
+            "use natural logarithms.",
+            _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).mean() / 0.6931472),
         ),
         Mistake(
             "not weighted",
-            "each token's difference counts with its probability p: log_p.exp() * (log_p - log_q).",
-            _by_logs(lambda p, q: (p - q).sum(-1).mean()),
+            "the difference at each token counts with its probability p: log_p.exp() * (log_p - log_q).",
+            _of_logs(lambda log_p, log_q: (log_p - log_q).sum(dim=-1).mean()),
         ),
         Mistake(
             "cross-entropy",
-            "this also holds how unsure the plain model is, which is not steering's doing: log p - log q.",
-            _by_logs(lambda p, q: -(p.exp() * q).sum(-1).mean()),
+            "the cross-entropy includes the uncertainty of the plain model, which steering does not cause: log p - log q.",
+            _of_logs(lambda log_p, log_q: -(log_p.exp() * log_q).sum(dim=-1).mean()),
         ),
         Mistake(
             "softmax over positions",
             "probabilities sum to 1 over the vocabulary, the last axis.",
-            _by_logs(lambda p, q: (p.exp() * (p - q)).sum(-1).mean(), dim=1),
+            _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).mean(), dim=1),
         ),
         Mistake(
             "raw logits",
-            "logits are no log-probabilities: log_softmax first.",
+            "logits are not log-probabilities: log_softmax first.",
             lambda plain, steered: (plain.softmax(-1) * (plain - steered)).sum(-1).mean(),
         ),
         Mistake(
             "one number a position",
-            "one number: the mean over texts and positions is missing.",
-            _by_logs(lambda p, q: (p.exp() * (p - q)).sum(-1)),
+            "expected one number: take the mean over texts and positions.",
+            _of_logs(_divergences),
         ),
     ),
 )

@@ -1,10 +1,7 @@
-"""Answers that learners of lesson 3 may well give: each is rejected, with the diagnosis that names its mistake."""
+"""Answers that learners of lesson 3 may well give."""
 
-import pytest
 import torch
 from torch.nn.functional import normalize
-
-from tests.wrong_answers import assert_passes, assert_rejected, cases, names
 
 # 3.1 ------------------------------------------------------------------------------------------------------------------
 
@@ -64,7 +61,7 @@ def normal(generator, low=0.0):
     return lambda *size: torch.randn(*size, generator=generator) + low
 
 
-CHANCE = {
+RANDOM = {
     "wrong spread": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_model, n),
     "too high": lambda d_model, d_head, n, g: sampled(
         lambda *size: torch.rand(*size, generator=g), d_model, d_head, n
@@ -80,7 +77,7 @@ CHANCE = {
 
 def by_case(query, key, value):
     def answer(port, W_Q, W_K, W_V, W_O):
-        function = query if port == "Q" else key if port == "K" else value
+        function = query if port == "q" else key if port == "k" else value
         return function(W_Q, W_K, W_V, W_O)
 
     return answer
@@ -142,23 +139,25 @@ def ports_by_loop(source, *weights, swap=False, entry=score_by_sums):
 
 
 PORTS = {
-    "queries and keys swapped": lambda *given: ports_by_loop(*given, swap=True),
-    "heads first": lambda *given: ports_by_loop(*given).T,
+    "queries and keys swapped": lambda *arguments: ports_by_loop(*arguments, swap=True),
+    "heads first": lambda *arguments: ports_by_loop(*arguments).T,
     "half a circuit": lambda source, Q, K, V, O: torch.stack(
         [torch.stack([score_by_sums(source, w) for w in W]) for W in (Q, K, V)]
     ),
-    "not divided by the source": lambda *given: ports_by_loop(*given) * (given[0] ** 2).sum() ** 0.5,
+    "not divided by the source": lambda *arguments: (
+        ports_by_loop(*arguments) * (arguments[0] ** 2).sum() ** 0.5
+    ),
     "centred": lambda source, *weights: ports_by_loop(source - source.mean(0, keepdim=True), *weights),
-    "squared": lambda *given: ports_by_loop(*given).square(),
+    "squared": lambda *arguments: ports_by_loop(*arguments).square(),
     "wrong shape": lambda source, *weights: ports_by_loop(source, *weights)[0],
 }
 
 # 3.7 ------------------------------------------------------------------------------------------------------------------
 
 
-def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **ablate_z):
+def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **replaced):
     scores = [score_by_sums(M, B) for M in (A, A * 3, A * -1, reverse(A), torch.einsum("im,mn->in", A, R))]
-    return torch.stack([ablate_z.get(f"at_{i}", score) for i, score in enumerate(scores)])
+    return torch.stack([replaced.get(f"at_{i}", score) for i, score in enumerate(scores)])
 
 
 CONTROLS = {
@@ -230,17 +229,10 @@ OUT = {
     "exception": lambda x, S: x - S @ S.T @ x,
 }
 
-ANSWERS = {
-    "3.1": SCORE, "3.2": FACTORED, "3.3": CHANCE, "3.4": READS, "3.5": PAIRS,
+WRONG = {
+    "3.1": SCORE, "3.2": FACTORED, "3.3": RANDOM, "3.4": READS, "3.5": PAIRS,
     "3.6": PORTS, "3.7": CONTROLS, "3.8": TABLES, "3.9": CORRELATION, "3.10": OUT,
 }  # fmt: skip
-CASES = cases(ANSWERS)
-
-
-@pytest.mark.parametrize(("exercise_id", "diagnosis", "answer"), CASES, ids=names(CASES))
-def test_a_wrong_answer_is_rejected_and_named(exercise_id, diagnosis, answer):
-    assert_rejected(exercise_id, diagnosis, answer)
-
 
 RIGHT = {
     "3.1": score_by_sums, "3.2": score_by_qr,
@@ -248,8 +240,3 @@ RIGHT = {
     "3.4": by_case(qk, kq, vo), "3.5": pairs_by_loop, "3.6": ports_by_loop, "3.7": controls, "3.8": table_by_outer,
     "3.9": lambda x, y: pearson(ranks(x), ranks(y)), "3.10": out_by_pinv,
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("exercise_id", "answer"), RIGHT.items())
-def test_a_right_answer_in_another_way_passes(exercise_id, answer):
-    assert_passes(exercise_id, answer)

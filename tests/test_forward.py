@@ -1,0 +1,107 @@
+"""The forward pass without hooks computes what the model computes, from every layer and position on."""
+
+import pytest
+import torch
+
+from helpers.exercises.inputs import small_model
+from helpers.forward import Forward, weighted_values
+from tests.interventions import INTO, MODELS, SIZES, SOURCE, metric, model_named, random_gpt2
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return model_named(request.param)
+
+
+def test_a_run_is_what_the_model_computes(model):
+    run = Forward(model).run(INTO)
+    _, cache = model.run_with_cache(INTO)
+    last = model.cfg.n_layers - 1
+    for layer in range(model.cfg.n_layers):
+        torch.testing.assert_close(run.at((layer, "resid_pre")), cache[f"blocks.{layer}.hook_resid_pre"])
+        for part in ("q", "k", "v", "z"):
+            torch.testing.assert_close(getattr(run, part)[layer], cache[f"blocks.{layer}.attn.hook_{part}"])
+        if hasattr(model.blocks[0], "mlp"):
+            mid, out = (cache[f"blocks.{layer}.hook_{name}"] for name in ("resid_mid", "mlp_out"))
+            torch.testing.assert_close(run.at((layer, "resid_mid")), mid, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(run.mlp_out(layer), out, atol=1e-4, rtol=1e-4)
+        else:
+            torch.testing.assert_close(run.resid_mid[layer], run.resid_pre[layer + 1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(run.at((last + 1, "resid_pre")), cache[f"blocks.{last}.hook_resid_post"])
+
+
+def test_queries_keys_values_pattern_and_z_are_those_of_the_model(model):
+    forward = Forward(model)
+    run = forward.run(INTO)
+    _, cache = model.run_with_cache(INTO)
+    for start in (0, 3):
+        normalized = forward.ln1[1](run.resid_pre[1][:, start:])
+        for port in ("q", "k", "v"):
+            ours, theirs = forward.project(normalized, 1, port, start), getattr(run, port)[1][:, start:]
+            torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    pattern = forward.pattern(run.q[1], run.k[1])
+    torch.testing.assert_close(pattern, cache["blocks.1.attn.hook_pattern"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(weighted_values(pattern, run.v[1]), run.z[1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("start", [0, 4, 6])
+def test_from_every_step_on_the_end_is_the_same(model, start):
+    """Two patches in one batch: none, and the stream of other prompts from ``start`` on."""
+    forward, mixed = Forward(model), torch.cat([INTO[:, :start], SOURCE[:, start:]], dim=1)
+    base, other = forward.run(INTO), forward.run(mixed)
+    expected = torch.stack([metric(model(tokens)[:, -1]) for tokens in (INTO, mixed)])
+    assert (expected[0] - expected[1]).abs().min() > 1e-3
+    for step in forward.steps:
+        x = torch.cat([base.at(step)[:, start:], other.at(step)[:, start:]])
+        ours = forward.finish(x, step, base, metric, start)
+        torch.testing.assert_close(ours, expected, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("max_bytes", [1, 200_000, 500_000_000])
+def test_a_sweep_keeps_the_order_of_its_patches_in_every_size_of_batch(model, max_bytes):
+    forward = Forward(model, max_bytes)
+    base, other = forward.run(INTO), forward.run(SOURCE)
+    whole = {step: other.at(step) - base.at(step) for step in forward.steps}
+
+    def deltas(step):
+        return torch.stack([0 * whole[step], whole[step]]) if step[1] == "resid_pre" else None
+
+    ours = forward.sweep(base, deltas, 0, metric)
+    expected = torch.stack([metric(model(tokens)[:, -1]) for tokens in (INTO, SOURCE)])
+    torch.testing.assert_close(ours, expected.repeat(model.cfg.n_layers + 1, 1), atol=2e-4, rtol=0)
+
+
+def test_tokens_without_a_prompt_axis_are_refused():
+    with pytest.raises(
+        ValueError, match=r"expected tokens \[prompt, pos\], got shape \[3\]: add a prompt axis"
+    ):
+        Forward(small_model()).run(torch.tensor([1, 2, 3]))
+
+
+def test_a_model_with_hooks_is_refused():
+    model = small_model()
+    model.add_hook("blocks.1.attn.hook_z", lambda z, hook: z * 0)
+    with pytest.raises(ValueError, match="expected a model without hooks, found some: take them off with"):
+        Forward(model)
+
+
+def test_an_unsupported_architecture_is_refused():
+    model = random_gpt2(**SIZES)
+    model.cfg.architecture = "GPTNeoForCausalLM"
+    with pytest.raises(ValueError, match="expected a GPT-2 or a shortformer model, got GPTNeoForCausalLM"):
+        Forward(model)
+
+
+def test_hooks_that_do_not_fire_are_an_error():
+    model = small_model()
+    forward = Forward(model)
+
+    class Deaf:
+        def run_with_cache(self, tokens, names_filter):
+            return model.run_with_cache(
+                tokens, names_filter=lambda name: "hook_z" not in name and names_filter(name)
+            )
+
+    forward.model = Deaf()
+    with pytest.raises(ValueError, match=r"expected the hooks \['blocks.0.attn.hook_z', .* did not"):
+        forward.run(torch.tensor([[1, 2, 3]]))

@@ -1,0 +1,111 @@
+"""A learner's function is stopped in time, its prints are kept, and its output is made harmless."""
+
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from helpers import exercises
+from helpers.exercises import sandbox
+from helpers.exercises.inputs import small_model
+from helpers.exercises.sandbox import (
+    PrintRecorder,
+    TimeUp,
+    Wrong,
+    isolated,
+    models_unchanged,
+    to_plain_values,
+    within_time,
+)
+
+
+def endless():
+    while True:
+        time.sleep(0.001)
+
+
+def test_time_is_limited_in_the_main_thread_and_in_another():
+    stopped = []
+
+    def run():
+        with pytest.raises(TimeUp):
+            within_time(0.2, endless)
+        stopped.append(threading.current_thread())
+
+    run()
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(30)
+    assert stopped == [threading.main_thread(), thread]
+    assert sys.gettrace() is None or "coverage" in repr(sys.gettrace())
+
+
+def test_the_outer_of_two_limits_holds():
+    begun = time.monotonic()
+    with pytest.raises(TimeUp):
+        within_time(0.2, within_time, 60, endless)
+    assert time.monotonic() - begun < 30
+
+
+def test_a_result_in_time_is_returned():
+    assert within_time(60, divmod, 7, 2) == (3, 1)
+
+
+def test_prints_are_kept_up_to_a_length():
+    printed = PrintRecorder()
+    with isolated(printed):
+        print("begin", "x" * 10_000)
+    kept, cut = printed.text().rsplit("\n", 1)
+    assert kept.startswith("begin x") and len(kept) == sandbox.MAX_PRINTED_CHARACTERS
+    assert cut == "… and 8,007 more characters"
+
+
+def leaves_a_hook(model, tokens, layer, head):
+    model.add_hook(f"blocks.{layer}.attn.hook_z", lambda z, hook: z * 0)
+    return model(tokens), [(4, 7, 3, 5)]
+
+
+def changes_the_weights(model, tokens, layer, head):
+    model.blocks[layer].attn.o.weight[:, head * 5 : (head + 1) * 5] = 0
+    return model(tokens), [(4, 7, 3, 5)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "diagnosis"),
+    [(leaves_a_hook, "hook left behind"), (changes_the_weights, "changed the weights")],
+)
+def test_a_changed_model_is_noticed_and_not_used_again(answer, diagnosis):
+    exercise = exercises.get("0.2")
+    assert exercise.check(answer).diagnosis == diagnosis
+    assert exercise.check(exercise.reference).status == "passed"
+
+
+def test_hooks_of_one_run_are_not_left_behind():
+    model, tokens = small_model(), torch.arange(5)[None]
+    with models_unchanged((model, tokens)):
+        model.run_with_hooks(tokens, fwd_hooks=[("blocks.0.attn.hook_z", lambda z, hook: z * 0)])
+
+
+def test_plain_values_stay_and_all_else_becomes_an_empty_object_of_that_name():
+    class Strange(torch.Tensor):
+        pass
+
+    tensor, strange = torch.ones(2), torch.ones(2).as_subclass(Strange)
+    plain = to_plain_values({"a": [1, 2.0, None, True], "b": (tensor, strange, endless)})
+    assert plain["a"] == [1, 2.0, None, True]
+    assert plain["b"][0] is tensor and plain["b"][2] is endless
+    assert type(plain["b"][1]).__name__ == "Strange" and not isinstance(plain["b"][1], torch.Tensor)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (torch.zeros(1).expand(10**4, 10**4), "expected at most 10,000,000 numbers, got 100,000,000"),
+        (torch.zeros(2, dtype=torch.complex64), "expected real numbers, got torch.complex64"),
+    ],
+)
+def test_tensors_that_no_exercise_asks_for_are_refused(output, message):
+    with pytest.raises(Wrong, match=message):
+        to_plain_values(output)
