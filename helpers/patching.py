@@ -269,4 +269,4 @@ def _check_paths(model: TransformerBridge, senders, receivers, via: str) -> None
 
 def _progress(items: Sequence, title: str) -> tqdm:
     """Iterate with a progress bar, which appears when the sweep takes long."""
-    return tqdm(items, desc=title, delay=PROGRESS_BAR_DELAY_SECONDS, leave=False, disable=len(items) < 2)
+    return tqdm(items, desc=title, delay=PROGRESS_BAR_DELAY_SECONDS, leave=False)

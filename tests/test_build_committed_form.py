@@ -55,8 +55,14 @@ def add_output(notebook, *arguments, **named):
         (lambda nb: add_output(nb, "stream", name="stderr", text="warning"), "on stderr"),
         (lambda nb: add_output(nb, "error", ename="E", evalue="e", traceback=[]), "an error"),
         (
-            lambda nb: add_output(nb, "display_data", data={"application/vnd.jupyter.widget-view+json": {}}),
+            lambda nb: add_output(
+                nb, "execute_result", data={"application/vnd.jupyter.widget-view+json": {}}
+            ),
             "a widget",
+        ),
+        (
+            lambda nb: add_output(nb, "display_data", data={"text/plain": "patching: 72%"}),
+            "a progress bar",
         ),
         (lambda nb: nb.cells[0].update(source="# no badge"), "no Colab badge"),
         (

@@ -10,15 +10,7 @@ import torch
 from helpers import exercises
 from helpers.exercises import sandbox
 from helpers.exercises.inputs import small_model
-from helpers.exercises.sandbox import (
-    PrintRecorder,
-    TimeUp,
-    Wrong,
-    isolated,
-    models_unchanged,
-    to_plain_values,
-    within_time,
-)
+from helpers.exercises.sandbox import TimeUp, Wrong, to_plain_values, within_time
 
 
 def endless():
@@ -54,8 +46,8 @@ def test_a_result_in_time_is_returned():
 
 
 def test_prints_are_kept_up_to_a_length():
-    printed = PrintRecorder()
-    with isolated(printed):
+    printed = sandbox.PrintRecorder()
+    with sandbox.isolated(printed):
         print("begin", "x" * 10_000)
     kept, cut = printed.text().rsplit("\n", 1)
     assert kept.startswith("begin x") and len(kept) == sandbox.MAX_PRINTED_CHARACTERS
@@ -84,7 +76,7 @@ def test_a_changed_model_is_noticed_and_not_used_again(answer, diagnosis):
 
 def test_hooks_of_one_run_are_not_left_behind():
     model, tokens = small_model(), torch.arange(5)[None]
-    with models_unchanged((model, tokens)):
+    with sandbox.models_unchanged((model, tokens)):
         model.run_with_hooks(tokens, fwd_hooks=[("blocks.0.attn.hook_z", lambda z, hook: z * 0)])
 
 

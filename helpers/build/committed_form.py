@@ -69,9 +69,17 @@ def normalise(notebook: NotebookNode, path: Path) -> None:
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\[▶ Open in Colab\]\(.*?\)", badge(path), cell.source)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
     for output in outputs_of(notebook.cells):
         output.get("data", {}).pop(WIDGET, None)  # without its state an error message
     next(cell for cell in notebook.cells if cell.cell_type == "code").source = first_cell()
+
+
+def _is_progress_bar(output: NotebookNode) -> bool:
+    """True for what a sweep on a slow machine leaves: a displayed widget with a line of text."""
+    return output.output_type == "display_data" and output.data.keys() <= {WIDGET, "text/plain"}
 
 
 def _name_cells(notebook: NotebookNode, path: Path) -> None:
@@ -115,6 +123,7 @@ def problems(notebook: NotebookNode, path: Path) -> list[str]:
         "an output is a widget, which would need its state": any(
             WIDGET in output.get("data", {}) for output in outputs
         ),
+        "an output is a progress bar": any(map(_is_progress_bar, outputs)),
         "a figure has no static image": any(PNG not in data for data in figures_of(notebook.cells)),
         "the first code cell is not the common one": code[0].source != first_cell(),
         f"hints of {hints} differ from the exercise modules": bool(hints),
