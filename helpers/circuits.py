@@ -76,7 +76,7 @@ def head_output(
 
 
 def bigram_table(tokens: Int[Tensor, " pos"], d_vocab: int) -> Float[Tensor, "first second"]:
-    """Frequency of each second token after each first one, 0 where the first never occurs.
+    """Frequency of each second token after each first one, 0 where nothing follows it.
 
     >>> bigram_table(torch.tensor([0, 1, 0, 2]), d_vocab=3)[0]
     tensor([0.0000, 0.5000, 0.5000])

@@ -29,7 +29,7 @@ class Head(NamedTuple):
 
 
 class Component(NamedTuple):
-    """Part that writes to the residual stream: embedding, head, MLP, or attention bias.
+    """Part of the residual stream: embedding, position, head, MLP, or attention bias.
 
     >>> print(Component("embedding"), Component("head", 0, 7), Component("mlp", 0), sep=", ")
     embedding, 0.7, mlp 0

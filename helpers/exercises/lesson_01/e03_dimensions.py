@@ -57,7 +57,7 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "`spectrum.cumsum(0) / spectrum.sum()` is the fraction that the first 1, 2, 3, … directions hold.",
-        "Count the directions whose cumulative fraction is still below the goal; the answer is one more.",
+        "Count the directions whose cumulative fraction is still below `fraction`; the answer is one more.",
         "The participation ratio is (Σ λ)² / Σ λ².",
     ),
     reference=dimensions,

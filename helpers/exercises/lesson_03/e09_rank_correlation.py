@@ -32,7 +32,7 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "The rank of a value is its place in the sorted list: `values.argsort().argsort()`.",
+        "The rank of a value is its place in the sorted list: `x.argsort().argsort()` for x, the same for y.",
         "Turn the ranks into floats and `torch.stack` them. "
         "`torch.corrcoef` of that is a matrix: which entry is the correlation of the two?",
     ),

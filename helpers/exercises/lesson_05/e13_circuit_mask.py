@@ -70,7 +70,7 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "`head_positions` holds one position per prompt. What does `keep[layer, head][:, head_positions] = True` mark in prompt 0?",
-        "Pair every prompt with its own position: an index of prompts, `torch.arange(n_prompts)`, beside the index of positions.",
+        "Pair every prompt with its own position: an index of prompts, `torch.arange(len(head_positions))`, beside the index of positions.",
     ),
     reference=circuit_mask,
     tests=(_equals_by_hand,),
