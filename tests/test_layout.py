@@ -14,6 +14,7 @@ from helpers.build.lesson_files import ROOT, lessons, read_lesson
 MAX_LINES = 300
 MODULES = sorted((ROOT / "helpers").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+WITHOUT_EXAMPLE = {"helpers.plots.redraw": "replaces what a front end shows; its text holds terminal codes"}
 COVERED_BY = {  # modules without a test file of their own: pattern → test file, reason
     "exercises/lesson_*": ("test_answers.py", "wrong and right answers to every exercise"),
     "exercises/inputs.py": ("test_answers.py", "every check calls it"),
@@ -114,5 +115,6 @@ def functions_of_lessons() -> dict[str, Callable]:
 def test_every_function_that_a_lesson_imports_has_an_example():
     functions = functions_of_lessons()
     without = [name for name, function in functions.items() if ">>> " not in (function.__doc__ or "")]
+    without = [name for name in without if name not in WITHOUT_EXAMPLE]
     assert len(functions) > 60
     assert not without, "\n".join(without)
