@@ -20,6 +20,7 @@ MOVED = {
     "helpers.circuits.copying_score": "helpers.circuits.eigenvalue_copying_score",
     "helpers.circuits.eigenvalue_share": "helpers.circuits.eigenvalue_copying_score",
     "helpers.circuits.split_scores": "helpers.circuits.scores_by_component",
+    "helpers.colab.install_missing": "helpers.environment.check_environment",
     "helpers.composition.cut_path": "helpers.ablation.score_with_path_cut",
     "helpers.composition.path_cut": "helpers.hooks.cut_path_hooks",
     "helpers.composition.project_out": "helpers.residual.project_out",

@@ -4,12 +4,20 @@ Interactive figures and images are not compared.
 """
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
 OFFLINE = Path(__file__).parents[1] / "tests" / "offline"
 os.environ["PYTHONPATH"] = f"{OFFLINE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 os.environ["CIRCUITS_PROGRESS"] = f"{tempfile.mkdtemp()}/progress.json"
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave a learner's own notebooks alone, such as duplicates of lessons."""
+    if collection_path.suffix == ".ipynb" and not re.fullmatch(r"\d\d_[a-z_]+", collection_path.stem):
+        return True
+    return None
 
 
 def pytest_collectstart(collector):

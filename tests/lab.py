@@ -4,7 +4,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -27,11 +27,10 @@ QUIET = {"@jupyterlab/apputils-extension/notification": '{"fetchNews": "false", 
 
 def course(folder: Path) -> Path:
     """A copy of the course whose notebooks may be changed."""
-    for name in ("helpers", "data", "requirements.txt"):
-        (folder / name).symlink_to(ROOT / name)
-    shutil.copytree(
-        ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("conftest.py", "__pycache__")
-    )
+    ignored = shutil.ignore_patterns("conftest.py", "__pycache__")
+    for name in ("helpers", "data", "notebooks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "requirements.txt", folder)
     return folder
 
 
@@ -74,9 +73,7 @@ def free_port() -> int:
 def server(command: list[str], url: str, log: Path, environment: dict[str, str], folder: Path = ROOT):
     """A process that serves; waits until it answers at ``url``, and ends it with all its children."""
     with open(log, "wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=environment, cwd=folder, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
     try:
         for _ in range(240):
             with contextlib.suppress(OSError):
@@ -90,7 +87,10 @@ def server(command: list[str], url: str, log: Path, environment: dict[str, str],
             raise RuntimeError("the server did not answer: " + log.read_text(encoding="utf-8")[-2000:])
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended by itself
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.terminate()
+        process.terminate()
         process.wait(20)
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from helpers.explorer.__main__ import LESSONS
 from tests.lab import (
     DARK,
     SHOTS,
@@ -41,8 +42,7 @@ def in_jupyterlab(folder, settings):
 @contextlib.contextmanager
 def in_voila(folder, settings):
     port = free_port()
-    options = ["--no-browser", f"--port={port}", "--MappingKernelManager.cull_interval=60"]
-    line = [sys.executable, "-m", "voila", NOTEBOOK, *options]
+    line = [sys.executable, "-m", "helpers.explorer", "--no-browser", f"--port={port}"]
     environment = {**os.environ, "CIRCUITS_PROGRESS": str(folder / "progress.json")}
     with (
         server(line, f"http://127.0.0.1:{port}/voila/static/", folder / "log", environment),
@@ -179,9 +179,14 @@ def test_hostile_text_is_shown_and_never_run(shared):
         opened(shared, name)
         shared.wait_for_timeout(500)
     assert shared.evaluate("document.hit") is None
-    # Voilà's own template asks for icons, which the explorer does without
-    assert all("/@fortawesome/fontawesome-free@" in address for address in shared.refused)
-    assert set(shared.errors) <= {"Event"}  # that they did not come
+    assert shared.refused == []
+    assert set(shared.errors) <= {"Event"}  # that Voilà's stylesheets of another machine did not come
+
+
+def test_every_link_of_the_page_leads_to_the_page_or_to_the_web(shared):
+    links = shared.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
+    away = [link for link in links if not link.startswith(shared.url.partition("#")[0] + "#")]
+    assert f"{LESSONS}index.md" in away and all(link.startswith("https://") for link in away)
 
 
 def test_the_page_shows_no_source(shared):

@@ -25,7 +25,7 @@ COVERED_BY = {  # modules without a test file of their own: pattern → test fil
 
 
 def run(*command: str | Path) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from helpers.build.committed_form import badge, problems
@@ -32,10 +33,21 @@ def test_a_lesson_is_in_the_form_it_is_committed_in(path):
 def test_a_lesson_runs_to_the_end_with_answers(path, state, status):
     """By the command, in a process of its own: kernels of several notebooks do not meet in one. As shipped: nbval."""
     command = [sys.executable, "-m", "helpers.build.notebooks", "run", str(path), "--as", state]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     results = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert results == dict.fromkeys(ids_of(path), status)
+
+
+@LESSONS
+def test_every_cell_can_be_run_twice(path):
+    notebook = read_lesson(path)
+    notebook.cells = [
+        nbformat.from_dict({**cell, "id": f"{cell.id}-{time}"})
+        for cell in notebook.cells
+        for time in ((1, 2) if cell.cell_type == "code" else (1,))
+    ]
+    assert set(statuses(execute(notebook)).values()) <= {"not attempted"}
 
 
 def test_every_exercise_stands_in_its_lesson_in_three_cells():

@@ -27,4 +27,4 @@ def set_address(url: str) -> None:
 def remote_address() -> str:
     """Return the address of the git remote "origin", empty where there is none."""
     command = ["git", "remote", "get-url", "origin"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, encoding="utf-8").stdout.strip()

@@ -2,6 +2,7 @@
 
 python -m tests.benchmarks            # seconds of TransformerLens's functions and of ours, ratio, difference
 python -m tests.benchmarks lessons    # seconds of every lesson as shipped, solved and wrong, and its slowest cells
+python -m tests.benchmarks load       # seconds of every lesson: quiet, half of the cores busy, a quota of one CPU
 python -m tests.benchmarks clone      # seconds from "git clone" to the first picture; needs a package registry
 """
 
@@ -31,6 +32,7 @@ from helpers.ioi import corrupted, logit_diff, make_prompts
 from helpers.models import load_model
 from helpers.patching import patch_heads, patch_residual
 from helpers.residual import head_logit_attribution
+from tests.benchmarks.load import of_lessons_under_load
 from tests.benchmarks.patching import seconds as timed
 
 Pair = tuple[str, Callable[[], torch.Tensor], Callable[[], torch.Tensor]]  # name, ours, TransformerLens's
@@ -162,13 +164,16 @@ def clone() -> None:
         print(f"{'from nothing to the first picture':40}{time.perf_counter() - started:7.1f}")
 
 
+BENCHMARKS = {"speed": speed, "lessons": of_lessons, "load": of_lessons_under_load, "clone": clone}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("benchmark", nargs="?", choices=["speed", "lessons", "clone"], default="speed")
+    parser.add_argument("benchmark", nargs="?", choices=BENCHMARKS, default="speed")
     warnings.filterwarnings("ignore")
-    {"speed": speed, "lessons": of_lessons, "clone": clone}[parser.parse_args().benchmark]()
+    BENCHMARKS[parser.parse_args().benchmark]()
 
 
 if __name__ == "__main__":
