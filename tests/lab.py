@@ -98,8 +98,9 @@ def server(command: list[str], url: str, log: Path, environment: dict[str, str],
 def browser(width: int = 1280, height: int = 1600):
     """A page whose requests to other machines are refused and listed in ``page.refused``; errors in ``page.errors``."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    which = {"executable_path": executable} if executable else {"channel": "chrome"}  # Windows, macOS
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        chromium = playwright.chromium.launch(**which, args=CHROMIUM_FLAGS)
         page = chromium.new_context(viewport={"width": width, "height": height}).new_page()
         page.set_default_timeout(120_000)  # a busy machine is slow, and no test is about that
         page.refused, page.errors = [], []

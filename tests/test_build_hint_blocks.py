@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from nbconvert.filters import markdown2html
+from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.build import notebooks
 from helpers.build.hint_blocks import outdated_hints, with_hints, write_hints
@@ -72,6 +73,13 @@ def test_writing_the_hints_changes_only_the_cells_above_exercise_cells():
         exercise_id = exercise_of(before.cells[index + 1]) if index in above else None
         expected = with_hints(cell.source, get(exercise_id)) if exercise_id else cell.source
         assert written == {**cell, "source": expected}
+
+
+def test_hints_are_written_into_text_only():
+    exercise = '@exercise("0.1")\ndef f(x):\n    raise NotImplementedError'
+    notebook = new_notebook(cells=[new_code_cell("%%time"), new_code_cell(exercise)])
+    write_hints(notebook)
+    assert [cell.source for cell in notebook.cells] == ["%%time", exercise]
 
 
 def test_the_command_writes_the_hints_of_a_notebook_without_a_run(tmp_path, monkeypatch):

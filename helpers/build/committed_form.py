@@ -2,7 +2,8 @@
 
 A committed lesson was executed in one run from the top (counts 1..n) and keeps its outputs. It has
 readable cell ids, the course's first cell and badge, the hints of its exercises, no widget state,
-and a static image beside every interactive figure.
+a static image with an alternative text beside every interactive figure, and a cell of parameters
+for papermill.
 """
 
 import re
@@ -14,34 +15,53 @@ from nbformat import NotebookNode
 from helpers import __repository__, __version__
 from helpers.build.hint_blocks import outdated_hints, write_hints
 from helpers.build.lesson_files import figures_of, outputs_of
-from helpers.build.static_images import PNG
+from helpers.build.static_images import PNG, add_alternative_texts
 
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-    "language_info": {"name": "python"},
+    "language_info": {  # as Python's kernel writes it, without the version of Python
+        "name": "python",
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
 }
+OUTPUT_METADATA = {"exercise", "status", PNG}  # what checks and alternative texts leave in an output
+PARAMETERS = "parameters"  # the tag of the cell after which papermill puts other values
+MODEL_LINE = re.compile(r'MODEL = "[^"]*"( *#.*)?')
+COLAB_BUTTON = "view-in-github"  # the id of the cell that Colab puts on top when it saves to GitHub
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SLUG = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")  # and not an editor's random id
 MAX_SLUG_CHARACTERS = 40
 FIRST_CELL = """\
-# The same cell in every lesson: it finds the course, and on Colab it fetches it and installs what is missing.
+# The same cell in every lesson: it finds the course (Colab and Kaggle fetch it) and checks what is installed.
+import os
 import pathlib
 import subprocess
 import sys
 
 ADDRESS, TAG = "{address}", "v{version}"
 folder = pathlib.Path.cwd()
-candidates = [folder, *folder.parents, folder / "transformer-circuits"]
-root = next((path for path in candidates if (path / "helpers" / "colab.py").exists()), candidates[-1])
-if not root.exists():
+places = [folder, *folder.parents, folder / "transformer-circuits", pathlib.Path(sys.prefix).parent]
+root = next((place for place in places if (place / "helpers" / "environment.py").exists()), None)
+if root is None and ("google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ):
+    root = folder / "transformer-circuits"
     clone = ["git", "clone", "--quiet", "--depth", "1", "--branch", TAG, ADDRESS, str(root)]
-    subprocess.run(clone, check=True)
-if str(root) not in sys.path:
+    if subprocess.run(clone).returncode != 0:
+        raise OSError(f"Could not fetch {{ADDRESS}}. Is this notebook's access to the internet turned on?")
+if root is None:
+    raise OSError(
+        f"Expected the course in {{folder}} or above it, found none. Choose the kernel of the course's .venv, "
+        f"or put this lesson back into the folder notebooks of the course ({{ADDRESS}})."
+    )
+if sys.path[0] != str(root):
     sys.path.insert(0, str(root))
 
-from helpers.colab import install_missing
+from helpers.environment import check_environment
 
-install_missing()"""
+check_environment()"""
 
 
 def first_cell() -> str:
@@ -62,19 +82,42 @@ def badge(notebook: Path) -> str:
 def normalise(notebook: NotebookNode, path: Path) -> None:
     """Bring all that needs no execution into the committed form."""
     notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.cells = [cell for cell in notebook.cells if cell.metadata.get("id") != COLAB_BUTTON]
+    _write_first_cell(notebook)
     _name_cells(notebook, path)
     write_hints(notebook)
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.metadata = nbformat.from_dict({"tags": tags} if (tags := _tags(cell)) else {})
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\[▶ Open in Colab\]\(.*?\)", badge(path), cell.source)
-    for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
     for output in outputs_of(notebook.cells):
         output.get("data", {}).pop(WIDGET, None)  # without its state an error message
-    next(cell for cell in notebook.cells if cell.cell_type == "code").source = first_cell()
+        for name in set(output.get("metadata", {})) - OUTPUT_METADATA:
+            del output.metadata[name]
+    add_alternative_texts(notebook)
+
+
+def _write_first_cell(notebook: NotebookNode) -> None:
+    """Write the course's first cell in place of an older one, or above the first code cell."""
+    code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    index = next(iter(code), len(notebook.cells))
+    if not code or not is_first_cell(notebook.cells[index]):
+        notebook.cells.insert(index, nbformat.v4.new_code_cell(id="set-up"))
+    notebook.cells[index].source = first_cell()
+
+
+def is_first_cell(cell: NotebookNode) -> bool:
+    """Return True for the course's first cell, of this version or another."""
+    return cell.source.startswith(FIRST_CELL.partition(":")[0])
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    """Return a cell's tags, with papermill's for a cell that sets the model and nothing else."""
+    tags = cell.metadata.get("tags", [])
+    is_parameter = cell.cell_type == "code" and MODEL_LINE.fullmatch(cell.source)
+    return [*tags, PARAMETERS] if is_parameter and PARAMETERS not in tags else tags
 
 
 def _is_progress_bar(output: NotebookNode) -> bool:
@@ -125,6 +168,13 @@ def problems(notebook: NotebookNode, path: Path) -> list[str]:
         ),
         "an output is a progress bar": any(map(_is_progress_bar, outputs)),
         "a figure has no static image": any(PNG not in data for data in figures_of(notebook.cells)),
+        "a picture has no alternative text": any(
+            PNG in output.get("data", {}) and not output.metadata.get(PNG, {}).get("alt")
+            for output in outputs
+        ),
+        'no cell holds MODEL = "…" alone, for papermill': not any(
+            PARAMETERS in cell.metadata.get("tags", []) for cell in code
+        ),
         "the first code cell is not the common one": code[0].source != first_cell(),
         f"hints of {hints} differ from the exercise modules": bool(hints),
         "no Colab badge that points at this notebook": badge(path) not in notebook.cells[0].source,

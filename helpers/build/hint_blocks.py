@@ -32,10 +32,10 @@ def outdated_hints(notebook: NotebookNode) -> list[str]:
 
 
 def _instructions(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, Exercise]]:
-    """Yield the cell above every exercise cell, which says what to do, with its exercise."""
+    """Yield the text above every exercise cell, which says what to do, with its exercise."""
     for above, cell in pairwise(notebook.cells):
         exercise_id = exercise_of(cell)
-        if exercise_id:
+        if exercise_id and above.cell_type == "markdown":
             yield above, get(exercise_id)
 
 
