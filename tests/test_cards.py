@@ -35,5 +35,5 @@ def test_a_result_says_what_to_do_next():
 
 
 def test_progress_is_one_bar_per_lesson():
-    card = progress_card([exercises.get(id) for id in ("0.1", "0.2", "1.1")], {"0.1"}, "a note")
+    card = progress_card([exercises.get(id) for id in ("0.1", "0.2", "1.1")], {"attention_pattern"}, "a note")
     assert card.paragraphs == ["Lesson 0  ■□  1 of 2", "Lesson 1  □  0 of 1", "a note"]

@@ -1,5 +1,7 @@
 """A check survives whatever a learner's function does, and says what happened."""
 
+import bdb
+import functools
 import random
 import sys
 import time
@@ -28,7 +30,7 @@ def endless_and_stubborn(pattern):
 
 
 def asleep(pattern):
-    time.sleep(60)
+    time.sleep(5)
 
 
 def recursive(pattern):
@@ -83,6 +85,29 @@ def raises_unprintable(pattern):
     raise UnprintableError
 
 
+async def asynchronous(pattern):
+    return pattern
+
+
+def generator(pattern):
+    yield pattern
+
+
+class Callable:
+    def __call__(self, pattern):
+        raise NotImplementedError
+
+
+class Cyclic(Callable):
+    @property
+    def __wrapped__(self):
+        return self
+
+
+def quits_the_debugger(pattern):
+    raise bdb.BdbQuit
+
+
 OUTCOMES = [
     (not_attempted, "not attempted", None),
     (endless, "failed", "too slow"),
@@ -113,6 +138,15 @@ OUTCOMES = [
     (lambda p: torch.bincount(p.flatten()), "failed", "exception"),  # torch's own NotImplementedError
     (lambda p: torch.nn.Module()(p), "failed", "exception"),  # raised by torch's Python
     (torch.no_grad()(not_attempted), "not attempted", None),
+    (functools.cache(torch.no_grad()(not_attempted)), "not attempted", None),
+    (functools.partial(not_attempted), "not attempted", None),
+    (Callable(), "not attempted", None),
+    (Cyclic(), "failed", "exception"),
+    (Callable, "failed", "exception"),
+    (asynchronous, "failed", "returned a coroutine"),
+    (generator, "failed", "returned a generator"),
+    (quits_the_debugger, "failed", "stopped"),
+    (lambda *patterns, **options: patterns[0], "failed", "wrong shape"),
 ]
 
 
@@ -138,6 +172,14 @@ def test_an_exception_is_shown_with_the_learners_own_line():
     message = exercises.get("0.3").check(typo).message
     assert "NameError: name 'patern' is not defined in your line" in message
     assert "return patern.mean()" in message
+
+
+def test_what_returns_nothing_is_told_what_to_write_and_no_warning_comes_with_it():
+    result = exercises.get("0.3").check(asynchronous)
+    assert result.message == "your function returned a coroutine. Write def in place of async def."
+    assert result.printed == ""
+    result = exercises.get("0.3").check(generator)
+    assert result.message == "your function returned a generator. Write return in place of yield."
 
 
 def test_a_function_that_takes_too_long_is_asked_for_the_usual_reasons(monkeypatch):

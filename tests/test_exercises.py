@@ -1,6 +1,7 @@
 """The functions that learners call, and what every exercise has."""
 
 import ast
+import functools
 import inspect
 import textwrap
 from types import SimpleNamespace
@@ -38,33 +39,156 @@ def test_a_learners_function_is_used_when_it_passed_and_the_reference_otherwise(
     assert solved.__doc__ == "Mine." and solved.__name__ == "solved"
 
 
-def test_check_says_what_it_expects(capsys):
-    exercises.check(lambda: None)
-    printed = capsys.readouterr().out
-    assert "under its @exercise line, got function" in printed
+class Shell:
+    """What a check reads of IPython: the cells that were run, the last one is running."""
+
+    def __init__(self, monkeypatch):
+        self.history_manager = SimpleNamespace(input_hist_raw=[""])
+        monkeypatch.setattr(exercises, "get_ipython", lambda: self)
+
+    def run(self, cell: str):
+        self.history_manager.input_hist_raw.append(cell)
 
 
-def test_a_cell_that_cannot_be_read_is_not_judged_by_its_previous_version(capsys, monkeypatch):
-    attempt = exercises.exercise("0.1")(exercises.get("0.1").reference)
-    cells = [
-        '@exercise("0.1")\ndef f():\n    return 1',
-        '@exercise("0.1")\ndef f():\n    return (1',
-        "check(f)",
-    ]
-    shell = SimpleNamespace(history_manager=SimpleNamespace(input_hist_parsed=cells))
-    monkeypatch.setattr(exercises, "get_ipython", lambda: shell)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '@exercise("0.3")\ndef score(pattern):\n    return (1',
+        "@exercise('0.3')\ndef score(pattern):\n    return (1",
+        '@nosuch\n@exercises.exercise( "0.3")\ndef score(pattern):\n    return 1',
+        '%%timeit\n@exercise("0.3")\ndef score(pattern):\n    return 1',
+    ],
+)
+def test_a_cell_that_defined_nothing_is_not_judged_by_its_previous_version(cell, capsys, monkeypatch):
+    shell = Shell(monkeypatch)
+    shell.run('@exercise("0.3")\ndef score(pattern): ...')
+    attempt = exercises.exercise("0.3")(exercises.get("0.3").reference)
+    shell.run("check(score)")
+    exercises.check(attempt)
+    assert attempt.result.status == "passed"
+    shell.run(cell)
+    shell.run("check(score)")
+    capsys.readouterr()
     exercises.check(attempt)
     printed = capsys.readouterr().out
-    assert "Python could not read your cell, line 3" in printed
+    assert "expected the function of cell [3], which holds this exercise and was run last" in printed
+    assert "got that of cell [1]. Cell [3] defined none: it ended with an error, or it begins" in printed
     assert "Python is still using your previous version. Fix the cell and run it again." in printed
-    assert attempt.result.diagnosis == "syntax error"
-    for unusual in ("f(\0)", "(" * 1000 + ")" * 1000, "'\\d'"):  # the last one draws a warning only
-        shell.history_manager.input_hist_parsed = ['@exercise("0.1")\ndef f(): ' + unusual]
-        exercises.check(attempt)
-    assert attempt.result.status == "passed"
-    shell.history_manager.input_hist_parsed = cells[:1]
+    assert attempt.result.diagnosis == "previous version"
+    shell.run(cell)
+    attempt = exercises.exercise("0.3")(exercises.get("0.3").reference)
+    shell.run("check(score)")
     exercises.check(attempt)
     assert attempt.result.status == "passed"
+
+
+def test_cells_that_only_mention_an_exercise_say_nothing_about_its_function(capsys, monkeypatch):
+    shell = Shell(monkeypatch)
+    shell.run('@exercise("0.3")\ndef score(pattern): ...')
+    attempt = exercises.exercise("0.3")(exercises.get("0.3").reference)
+    for cell in ('# @exercise("0.3")', 'hint("0.3")', '@exercise("1.3")\ndef f(): ...', '@exercise("0.3")'):
+        shell.run(cell)  # the last one is the running one
+    exercises.check(attempt)
+    assert attempt.result.status == "passed" and attempt.result.notes == []
+
+
+def test_a_renamed_function_is_named(capsys, monkeypatch):
+    shell = Shell(monkeypatch)
+
+    def first(pattern):
+        return pattern
+
+    def second(pattern):
+        return pattern
+
+    attempts = []
+    for function in (first, second):
+        shell.run('@exercise("0.3")\ndef ...')
+        attempts.append(exercises.exercise("0.3")(function))
+    shell.run("check(first)")
+    exercises.check(attempts[0])
+    assert "This is about first of cell [1]. Cell [2] was run later and defined second for the same" in (
+        capsys.readouterr().out
+    )
+    exercises.check(attempts[1])
+    assert "This is about" not in capsys.readouterr().out
+
+
+def test_a_function_under_further_decorators_is_judged_with_them(capsys):
+    @torch.no_grad()
+    @exercises.exercise("0.3")
+    def right(pattern):
+        return pattern.diagonal(offset=-1, dim1=-2, dim2=-1).mean(-1)
+
+    def doubled(function):
+        @functools.wraps(function)
+        def wrapper(*arguments):
+            return 2 * function(*arguments)
+
+        return wrapper
+
+    @doubled
+    @torch.no_grad()
+    @exercises.exercise("0.3")
+    def wrong(pattern):
+        return pattern.diagonal(offset=-1, dim1=-2, dim2=-1).mean(-1)
+
+    @torch.no_grad()
+    @exercises.exercise("0.3")
+    def unsolved(pattern):
+        raise NotImplementedError
+
+    for function, heading in [(right, "✔ 0.3"), (wrong, "✘ 0.3"), (unsolved, "○ 0.3")]:
+        exercises.check(function)
+        assert heading in capsys.readouterr().out
+    assert unsolved(torch.eye(4).roll(-1, dims=1)) == 1
+
+
+def test_an_answer_that_calls_itself_is_judged_by_itself():
+    """Inside a check the name is not the reference, even if the last check failed."""
+
+    @exercises.exercise("0.3")
+    def wrong(pattern):
+        return torch.stack([wrong(part) for part in pattern]) if pattern.ndim > 2 else pattern.sum()
+
+    @exercises.exercise("0.3")
+    def calls_a_wrong_one(pattern):
+        return wrong(pattern)
+
+    @exercises.exercise("0.3")
+    def endless(pattern):
+        return endless(pattern)
+
+    @exercises.exercise("0.3")
+    def right(pattern):
+        if pattern.ndim > 2:
+            return torch.stack([right(part) for part in pattern])
+        return pattern.diagonal(offset=-1).mean()
+
+    for attempt, status in [(wrong, "failed"), (calls_a_wrong_one, "failed"), (endless, "failed")]:
+        assert [attempt.check().status for _ in range(3)] == [status] * 3
+    assert [right.check().status for _ in range(3)] == ["passed"] * 3
+    assert wrong(torch.eye(4).roll(-1, dims=1)) == 1  # outside a check: the reference
+
+
+class Lying:
+    __class__ = __wrapped__ = property(lambda self: 1 / 0)
+
+
+@pytest.mark.parametrize("make", [int, str, Lying, object, lambda: print, lambda: functools.partial(print)])
+def test_check_says_what_it_expects_of_whatever_comes(make, capsys):
+    value = make()
+    exercises.check(value)
+    printed = capsys.readouterr().out
+    assert f"under its @exercise line, got {type(value).__name__}. Put the line back" in printed
+
+
+def test_a_line_without_parentheses_is_met_where_it_stands():
+    with pytest.raises(ValueError, match=r'expected the id of an exercise in quotes, such as "0\.2", got'):
+
+        @exercises.exercise
+        def score(pattern):
+            return pattern
 
 
 def test_hints_come_one_at_a_time_and_the_solution_is_the_references_source(capsys):
@@ -92,7 +216,7 @@ def test_a_number_without_quotes_is_answered_with_where_they_go(capsys):
 def test_progress_is_recorded_and_shown(capsys):
     attempt = exercises.exercise("0.3")(exercises.get("0.3").reference)
     exercises.check(attempt)
-    assert progress_file.read() == ({"0.3"}, "")
+    assert progress_file.read() == ({"previous_token_score"}, "")
     capsys.readouterr()
     exercises.progress()
     count = len([exercise for exercise in EXERCISES if exercise.id.startswith("0.")])

@@ -1,7 +1,9 @@
 """What usually breaks a course: an interrupt, shadowed names, cells out of order, prompts of every kind."""
 
 import json
+import sys
 import textwrap
+import time
 
 import pytest
 import torch
@@ -26,9 +28,12 @@ class Notebook:
     def __init__(self):
         self.manager, self.client = start_new_kernel(cwd=str(ROOT / "notebooks"))
 
-    def run(self, source: str, interrupt_at: str | None = None) -> str:
-        """Return what a cell shows; interrupt the kernel as soon as it prints ``interrupt_at``."""
-        texts = []
+    def run(self, source: str, interrupt_at: str | None = None, typed: tuple[str, ...] = ()) -> str:
+        """Return what a cell shows; interrupt the kernel as soon as it prints ``interrupt_at``.
+
+        ``typed`` are the answers to what the cell asks, given after a second of thought.
+        """
+        texts, answers = [], iter(typed)
 
         def show(message):
             content = message["content"]
@@ -37,23 +42,45 @@ class Notebook:
             if interrupt_at and interrupt_at in texts[-1]:
                 self.manager.interrupt_kernel()
 
-        self.client.execute_interactive(textwrap.dedent(source), output_hook=show, timeout=120)
+        def type_in(message):
+            time.sleep(1)
+            self.client.input(next(answers))
+
+        self.client.execute_interactive(
+            textwrap.dedent(source), output_hook=show, stdin_hook=type_in, timeout=120
+        )
         return "\n".join(texts).strip()
+
+    def debug(self, command: str, **arguments) -> dict:
+        """Send a request of JupyterLab's debugger and return the reply."""
+        content = {"type": "request", "seq": 1, "command": command, "arguments": arguments}
+        request = self.client.session.msg("debug_request", content)
+        self.client.control_channel.send(request)
+        while True:
+            reply = self.client.get_control_msg(timeout=60)
+            if reply["parent_header"]["msg_id"] == request["header"]["msg_id"]:
+                return reply["content"]
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+IMPORTS = """
+    import sys
+    sys.path.insert(0, "..")
+    import torch, helpers
+    from helpers.exercises import check, exercise, get
+"""
 
 
 @pytest.fixture(scope="module")
 def notebook():
     notebook = Notebook()
     notebook.run("%colors nocolor")
-    notebook.run("""
-        import sys
-        sys.path.insert(0, "..")
-        import torch, helpers
-        from helpers.exercises import check, exercise, get
-    """)
+    notebook.run(IMPORTS)
     yield notebook
-    notebook.client.stop_channels()
-    notebook.manager.shutdown_kernel(now=True)
+    notebook.close()
 
 
 def test_a_sweep_that_was_interrupted_goes_on(notebook):
@@ -125,6 +152,77 @@ def test_cells_out_of_order_and_twice(notebook):
             notebook.run(cell.format(body))
             assert expected in notebook.run("check(scores)")
             assert expected in notebook.run("check(scores)")
+
+
+RIGHT = """@exercise("0.3")
+def scores(patterns):
+    return patterns.diagonal(-1, -2, -1).mean(-1)"""
+WRONG = """@exercise("0.3")
+def scores(patterns):
+    return patterns"""
+NEXT_VERSIONS = {
+    f"%%time\n{WRONG}": "✘ 0.3 Not yet: find the previous-token head\nwrong shape",
+    f"%%capture\n{WRONG}": "wrong shape",
+    f"@torch.no_grad()\n{WRONG}": "wrong shape",
+    f"@torch.no_grad()\n@torch.inference_mode()\n{RIGHT}": "✔ 0.3 Passed",
+    RIGHT.replace("def ", "@__import__('functools').cache\ndef "): "✔ 0.3 Passed",
+    RIGHT.replace("def scores(patterns)", "def scores(*patterns)").replace(
+        "return patterns", "return patterns[0]"
+    ): "✔ 0.3 Passed",
+    f"{WRONG} + (": "previous version",
+    f"%%time\n{WRONG} + (": "previous version",
+    f"%%timeit -n1 -r1\n{WRONG}": "previous version",
+    f"%%script {sys.executable} -c pass\n{WRONG}": "previous version",
+    f"%%nosuch\n{WRONG}": "previous version",
+    f"@nosuch\n{WRONG}": "previous version",
+    WRONG.replace("def ", "@nosuch\ndef "): "previous version",
+    WRONG.replace("patterns)", "patterns, axis=nosuch)"): "previous version",
+    f"{WRONG}\n\n@exercise('0.1')\ndef pattern(q, k) return": "previous version",
+    WRONG.replace("scores", "renamed"): "defined renamed for the same exercise",
+}
+
+
+@pytest.mark.parametrize("cell", NEXT_VERSIONS)
+def test_a_check_judges_what_the_last_run_of_the_cell_defined_or_says_so(notebook, cell):
+    notebook.run(RIGHT)
+    assert "✔ 0.3 Passed" in notebook.run("check(scores)")
+    notebook.run(cell)
+    assert NEXT_VERSIONS[cell] in notebook.run("check(scores)")
+
+
+def test_pdb_in_an_answer_is_seen_and_has_no_time_limit(notebook):
+    notebook.run("from helpers.exercises import engine\nengine.TIME_LIMIT_SECONDS = 0.5")
+    notebook.run("""
+        @exercise("0.3")
+        def scores(patterns):
+            import pdb; pdb.set_trace()
+            print("a print")
+            return patterns.sum(dim=(-1, -2))
+    """)
+    shown = notebook.run("check(scores)", typed=("p 6 * 7", "c"))
+    assert "42" in shown and shown.count('----> 4     print("a print")') == 1
+    assert "wrong values" in shown and shown.endswith("a print")
+    assert "stopped: You left the debugger" in notebook.run("check(scores)", typed=("q",))
+    notebook.run("""
+        @exercise("0.3")
+        def endless(patterns):
+            while True:
+                pass
+    """)
+    assert "too slow: Stopped after 0.5 s" in notebook.run("check(endless)")
+    notebook.run("engine.TIME_LIMIT_SECONDS = 10")
+
+
+def test_the_debugger_of_jupyterlab_draws_no_warning():
+    notebook = Notebook()
+    notebook.run(IMPORTS)
+    assert notebook.debug("initialize", clientID="test", adapterID="", pathFormat="path")["success"]
+    assert notebook.debug("attach")["success"]
+    assert notebook.debug("configurationDone")["success"]
+    notebook.run(RIGHT.replace("return", "print('a print')\n    return"))
+    shown = notebook.run("check(scores)")
+    notebook.close()
+    assert "✔ 0.3 Passed" in shown and shown.endswith("a print") and "DEBUGGER" not in shown
 
 
 def test_the_checks_survive_a_notebook_with_other_settings():

@@ -5,11 +5,12 @@ reference solution. ``hint("0.1")`` gives one more hint at each call, ``solution
 solution, ``progress()`` a bar.
 """
 
-import ast
+import contextlib
 import functools
 import importlib
+import inspect
 import pkgutil
-import warnings
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -23,9 +24,11 @@ from helpers.exercises.engine import Exercise, Result
 __all__ = ["check", "exercise", "hint", "progress", "solution"]  # not ``all``, which Python has
 
 _hints_given: Counter = Counter()
+_last_attempts: dict[str, "Attempt"] = {}  # id → the attempt that was defined last
+_ids_in_check: set[str] = set()
 
 
-def exercise(id: str) -> Callable[[Callable], "Attempt"]:
+def exercise(id: object) -> Callable[[Callable], "Attempt"]:
     """Decorate a function as the learner's answer to an exercise.
 
     Until the answer passes, calls run the reference solution.
@@ -37,7 +40,8 @@ def exercise(id: str) -> Callable[[Callable], "Attempt"]:
     >>> previous_token_score(torch.eye(5).roll(-1, dims=1))
     tensor(1.)
     """
-    return lambda answer: Attempt(get(id), answer)
+    asked = get(id)
+    return lambda answer: Attempt(asked, answer)
 
 
 class Attempt:
@@ -45,19 +49,29 @@ class Attempt:
 
     def __init__(self, exercise: Exercise, answer: Callable):
         self.exercise, self.answer, self.result = exercise, answer, None
+        self.cell = len(_cells()) - 1
+        self.__name__ = type(answer).__name__  # where the answer has no name
         functools.update_wrapper(self, answer, updated=())
+        _last_attempts[exercise.id] = self
 
-    def check(self) -> Result:
-        self.result = self.exercise.check(self.answer)
+    def check(self, decorated: Callable | None = None) -> Result:
+        """Check the answer, or the function that decorators above the @exercise line made of it."""
+        _ids_in_check.add(self.exercise.id)
+        try:
+            self.result = self.exercise.check(self.answer if decorated is None else decorated)
+        finally:
+            _ids_in_check.discard(self.exercise.id)
         return self.result
 
     def __call__(self, *arguments, **keywords):
+        if self.exercise.id in _ids_in_check:  # an answer that calls itself calls no reference
+            return self.answer(*arguments, **keywords)
         result = self.result or self.check()
         function = self.answer if result.status == "passed" else self.exercise.reference
         return function(*arguments, **keywords)
 
 
-def check(attempt: object) -> None:
+def check(function: object) -> None:
     """Check the function of an exercise cell and show the result as a card.
 
     >>> @exercise("0.3")
@@ -68,41 +82,63 @@ def check(attempt: object) -> None:
     wrong shape: expected shape [2, 3] [layer head], got shape [2, 3, 5, 5].
     ...
     """
-    if not isinstance(attempt, Attempt):
+    attempt = _attempt_under(function)
+    if attempt is None:
         text = (
-            "check expects the function of an exercise cell, under its @exercise line, "
-            f"got {type(attempt).__name__}. Put the line back if it is gone, and run that cell again."
+            "check expects the function of an exercise cell, under its @exercise line, got "
+            f"{type(function).__name__}. Put the line back if it is gone, above other decorators, "
+            "and run that cell again."
         )
         display(Card("Nothing to check", [text]))
         return
-    error = _syntax_error(attempt.exercise.id)
-    if error:
-        text = (
-            f"Python could not read your cell, {error}. Python is still using your previous version. "
-            "Fix the cell and run it again."
-        )
-        result = attempt.result = Result(attempt.exercise, "failed", text, "syntax error")
-    else:
-        result = attempt.check()
+    result = _judge(attempt, None if function is attempt else function)
     if result.status == "passed":
-        note = progress_file.record(attempt.exercise.id)
+        note = progress_file.record(attempt.exercise.name)
         result.notes += [note] if note else []
     display(result_card(result), metadata={"exercise": attempt.exercise.id, "status": result.status})
 
 
-def _syntax_error(id: str) -> str:
-    """Return the syntax error in the cell of an exercise as it was run last, or an empty string."""
+def _attempt_under(function: object) -> Attempt | None:
+    """Return the attempt under the decorators above an @exercise line, None if there is none."""
+    with contextlib.suppress(Exception):  # objects may lie about what is under them
+        function = inspect.unwrap(function, stop=lambda layer: isinstance(layer, Attempt))
+        return function if isinstance(function, Attempt) else None
+    return None
+
+
+def _judge(attempt: Attempt, decorated: Callable | None) -> Result:
+    """Check an attempt, unless the last run of its cell defined nothing."""
+    exercise, cell = attempt.exercise, _last_cell(attempt.exercise.id)
+    last = _last_attempts[exercise.id]
+    if attempt.cell >= cell:
+        return attempt.check(decorated)
+    if last.cell == cell and last.__name__ != attempt.__name__:
+        result = attempt.check(decorated)
+        result.notes.append(
+            f"This is about {attempt.__name__} of cell [{attempt.cell}]. Cell [{cell}] was run later and "
+            f"defined {last.__name__} for the same exercise."
+        )
+        return result
+    text = (
+        f"expected the function of cell [{cell}], which holds this exercise and was run last, got that "
+        f"of cell [{attempt.cell}]. Cell [{cell}] defined none: it ended with an error, or it begins "
+        "with a magic such as %%timeit. Python is still using your previous version. "
+        "Fix the cell and run it again."
+    )
+    attempt.result = Result(exercise, "failed", text, "previous version")
+    return attempt.result
+
+
+def _last_cell(id: str) -> int:
+    """Return the number of the cell with the @exercise line of an exercise that was run last."""
+    line = re.compile(rf"""^\s*@(\w+\.)*exercise\(\s*["']{re.escape(id)}["']""", re.MULTILINE)
+    return max((number for number, cell in enumerate(_cells()[:-1]) if line.search(cell)), default=-1)
+
+
+def _cells() -> list[str]:
+    """Return what was run so far: ``_cells()[7]`` is the cell [7], the last one is running."""
     shell = get_ipython()
-    cells = shell.history_manager.input_hist_parsed if shell else []
-    source = next((cell for cell in reversed(cells) if f'@exercise("{id}")' in cell), "")
-    with warnings.catch_warnings(action="ignore"):  # Python showed them when the cell was run
-        try:
-            ast.parse(source)
-        except SyntaxError as error:
-            return f"line {error.lineno}: {error.msg}"
-        except (ValueError, RecursionError, MemoryError) as error:  # a null byte, a thousand brackets
-            return type(error).__name__
-    return ""
+    return shell.history_manager.input_hist_raw if shell else []
 
 
 def hint(id: object) -> None:

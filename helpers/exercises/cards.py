@@ -52,10 +52,9 @@ def result_card(result: Result) -> Card:
     if result.status == "passed":
         paragraphs.append("The cells below use your function.")
     else:
-        name = exercise.reference.__name__
         if result.status == "not attempted":
             paragraphs.append(
-                f"Replace `raise NotImplementedError` in {name}, then run that cell and this one again."
+                f"Replace `raise NotImplementedError` in {exercise.name}, then run that cell and this one again."
             )
         paragraphs.append(f'hint("{exercise.id}") gives a hint, solution("{exercise.id}") shows a solution.')
         paragraphs.append("Until your function passes, the cells below use the reference solution.")
@@ -65,11 +64,14 @@ def result_card(result: Result) -> Card:
 
 
 def progress_card(exercises: list[Exercise], passed: set[str], note: str) -> Card:
-    """Return the card with one line per lesson: a bar, and how many of its exercises passed."""
+    """Return the card with one line per lesson: a bar, and how many of its exercises passed.
+
+    ``passed`` are the exercises' names.
+    """
     lessons = sorted({exercise.id.split(".")[0] for exercise in exercises}, key=int)
     lines = []
     for lesson in lessons:
-        ids = [exercise.id for exercise in exercises if exercise.id.split(".")[0] == lesson]
-        done = sum(id in passed for id in ids)
-        lines.append(f"Lesson {lesson}  {'■' * done}{'□' * (len(ids) - done)}  {done} of {len(ids)}")
+        names = [exercise.name for exercise in exercises if exercise.id.split(".")[0] == lesson]
+        done = sum(name in passed for name in names)
+        lines.append(f"Lesson {lesson}  {'■' * done}{'□' * (len(names) - done)}  {done} of {len(names)}")
     return Card("Your progress", lines + ([note] if note else []))

@@ -5,6 +5,7 @@ raise ``Wrong`` with the name of the mistake and a sentence about it. The engine
 everything else: time, inputs, random state, hooks, prints and exceptions.
 """
 
+import bdb
 import contextlib
 import inspect
 import textwrap
@@ -27,6 +28,11 @@ from helpers.exercises.sandbox import (
 
 TIME_LIMIT_SECONDS = 10
 MAX_MESSAGE_CHARACTERS = 1000  # a message may quote what a function returned
+NOTHING_RETURNED = {  # type of the output → what to do
+    "NoneType": "Does every path through it end in a return?",
+    "generator": "Write return in place of yield.",
+    "coroutine": "Write def in place of async def.",
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class Exercise:
     tests: tuple[Callable, ...]
     mistakes: tuple[Mistake, ...] = ()
     solution_parts: tuple[Callable, ...] = ()  # functions that the reference calls and the solution shows
+
+    @property
+    def name(self) -> str:
+        """Name of the function that the exercise asks for: unique, and kept when ids change."""
+        return self.reference.__name__
 
     def solution(self) -> str:
         """Return the source of the reference, after that of the functions it calls."""
@@ -87,10 +98,14 @@ class Exercise:
             return self._crash(error, answer)  # torch raises it, too
         except Wrong as wrong:
             return Result(self, "failed", str(wrong), wrong.diagnosis)
+        except bdb.BdbQuit:
+            message = "You left the debugger before your function ended. Run this cell again."
+            return Result(self, "failed", message, "stopped")
         except TimeUp:
             message = (
                 f"Stopped after {TIME_LIMIT_SECONDS} s. Is there an infinite loop, "
-                "or is the whole d_model × d_model matrix formed?"
+                "or is the whole d_model × d_model matrix formed? "
+                "(If torch.compile was still at work, run this cell again.)"
             )
             return Result(self, "failed", message, "too slow")
         except BaseException as error:  # whatever a learner's function raises, SystemExit included
@@ -152,10 +167,10 @@ class Trial:
                 "your function changed one of its inputs in place. "
                 "Work on a copy: x.clone(), dict(x), list(x).",
             )
-        if output is None:
-            raise Wrong(
-                "returned None", "your function returned None. Does every path through it end in a return?"
-            )
+        kind = type(output).__name__
+        if kind in NOTHING_RETURNED:
+            what = "None" if output is None else f"a {kind}"
+            raise Wrong(f"returned {what}", f"your function returned {what}. {NOTHING_RETURNED[kind]}")
         return (
             output.detach().float() if isinstance(output, Tensor) and output.is_floating_point() else output
         )
@@ -258,12 +273,22 @@ def _entry(index: tuple[int, ...], axes: str) -> str:
 
 def _learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:
     """Return number and text of the learner's last line in the traceback of ``error``."""
-    code = getattr(inspect.unwrap(answer), "__code__", None)
+    file = _file_of(answer)
     lines = [
-        (frame.lineno, (frame.line or "").strip())
+        (frame.lineno or 0, (frame.line or "").strip())
         for (python_frame, _), frame in zip(
             traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__)
         )
-        if code is not None and python_frame.f_code.co_filename == code.co_filename
+        if python_frame.f_code.co_filename == file
     ]
     return lines[-1] if lines else None
+
+
+def _file_of(answer: Callable) -> str | None:
+    """Return the name of the file or cell of a function, under decorators and ``partial``."""
+    with contextlib.suppress(Exception):  # objects may lie about what is under them
+        function = inspect.unwrap(answer)
+        function = inspect.unwrap(getattr(function, "func", function))
+        code = getattr(function, "__code__", None) or type(function).__call__.__code__
+        return code.co_filename
+    return None

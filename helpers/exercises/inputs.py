@@ -21,7 +21,7 @@ def small_model() -> TransformerBridge:
     >>> list(small_model().W_O.shape)  # layer, head, d_head, d_model
     [2, 3, 5, 20]
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = ShortformerModel(config(n_layers=2, n_heads=3, d_model=20, d_head=5, n_ctx=16, d_vocab=11))
         for parameter in model.parameters():

@@ -7,54 +7,93 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from platformdirs import user_data_dir
 
-from helpers import __version__
+FILE = "progress.json"
+FILE_OF_1_0_0 = "progress-1.0.0.json"  # holds ids, which later releases may give to other exercises
+NAMES_IN_1_0_0 = (  # lesson by lesson, in the order of their ids
+    "attention_pattern ablate_head previous_token_score",
+    "head_outputs spectrum dimensions held_out_fraction principal_cosines rotate virtual_weights "
+    "direct_logit_attribution logit_lens_ranks cosine_and_norm_change",
+    "soft_read attention_scores singular_values head_output bigram_table copying_accuracy "
+    "eigenvalue_copying_score skip_trigrams previous_position_weight scores_by_component",
+    "composition_score factored_score random_scores reading_matrix pair_scores port_scores "
+    "control_scores alignment rank_correlation project_out",
+    "repeated_sequences loss_by_position detector_scores duplicate_token_score k_composition_circuit "
+    "effective_OV ablate_z keys_without_path previous_token_head induction_head train_step "
+    "phase_change in_context_score",
+    "attention_hypotheses logit_diff head_logit_attribution name_copy_score "
+    "logits_with_patched_residual logits_with_patched_head denoising_and_noising "
+    "z_with_patched_part path_patched_port position_and_token group_means fraction_recovered "
+    "circuit_mask minimality attribution_patching",
+    "neuron_outputs top_contexts key_value_cosine superposition_loss feature_dimensionality "
+    "steering_hook contrast_vector kl_divergence",
+)
+NAME_OF = {
+    f"{lesson}.{number}": name
+    for lesson, names in enumerate(NAMES_IN_1_0_0)
+    for number, name in enumerate(names.split(), start=1)
+}
 
 
 def path() -> Path:
-    """Return the progress file; the variable ``CIRCUITS_PROGRESS`` names another one."""
-    default = Path(user_data_dir("transformer-circuits-course")) / f"progress-{__version__}.json"
-    return Path(os.environ.get("CIRCUITS_PROGRESS") or default)
+    """Return the progress file; the variable ``CIRCUITS_PROGRESS`` names another file or folder."""
+    named = os.path.expanduser(os.environ.get("CIRCUITS_PROGRESS", ""))
+    if os.path.basename(named) and not os.path.isdir(named):
+        return Path(named)
+    return Path(named or user_data_dir("transformer-circuits-course")) / FILE
 
 
 def read() -> tuple[set[str], str]:
-    """Return the ids of the passed exercises, and a note for the learner (empty if all is well)."""
-    try:
-        return _parse(path())
-    except OSError as error:
-        return set(), f"Your progress could not be read ({error.strerror}): {path()}"
+    """Return the names of the passed exercises, and a note for the learner (empty if all is well).
+
+    Progress of release 1.0.0 counts.
+    """
+    file, entries, notes = path(), set(), []
+    for source in [file, file.with_name(FILE_OF_1_0_0)] if file.name == FILE else [file]:
+        try:
+            passed, note = _parse(source)
+        except OSError as error:
+            passed, note = set(), f"Your progress could not be read ({error.strerror}): {source}"
+        entries |= passed
+        notes += [note] if note else []
+    return {NAME_OF.get(entry, entry) for entry in entries}, " ".join(notes)
 
 
 def _parse(file: Path) -> tuple[set[str], str]:
-    """Return ids and note as ``read`` does, but raise ``OSError``.
+    """Return the entries of a file and a note as ``read`` does, but raise ``OSError``.
 
-    A damaged file is renamed to ``….damaged`` and progress starts over.
+    An entry is the name of a passed exercise, or its id in release 1.0.0. A damaged file is renamed
+    to ``….damaged`` and progress starts over.
     """
     try:
         passed = json.loads(file.read_text(encoding="utf-8"))["passed"]
-        if not all(isinstance(id, str) for id in passed):
-            raise ValueError("ids are strings")
+        if not all(isinstance(entry, str) for entry in passed):
+            raise ValueError("entries are strings")
         return set(passed), ""
     except FileNotFoundError:
         return set(), ""
     except (ValueError, KeyError, TypeError, RecursionError):
-        damaged = file.with_suffix(".damaged")
+        damaged = _beside(file, "damaged")
         os.replace(file, damaged)
         return set(), f"Your progress file was damaged, so progress starts over. The old file: {damaged}"
 
 
-def record(exercise_id: str) -> str:
-    """Add a passed exercise to the file; return a note if that is not possible.
+def _beside(file: Path, ending: str) -> Path:
+    return file.with_name(f"{file.name}.{ending}")
+
+
+def record(name: str) -> str:
+    """Add the name of a passed exercise to the file; return a note if that is not possible.
 
     The file is replaced as a whole, never half written.
     """
     file = path()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock"), timeout=2):
+        with FileLock(_beside(file, "lock"), timeout=2):
             passed, note = _parse(file)
-            if exercise_id not in passed:
-                new = file.with_suffix(".new")
-                new.write_text(json.dumps({"passed": sorted(passed | {exercise_id})}), encoding="utf-8")
+            if name not in passed:
+                new = _beside(file, "new")
+                new.write_text(json.dumps({"passed": sorted(passed | {name})}), encoding="utf-8")
                 os.replace(new, file)
         return note
     except (OSError, Timeout, NotImplementedError) as error:  # the last where files cannot be locked

@@ -2,15 +2,16 @@
 
 import contextlib
 import ctypes
-import inspect
 import io
+import math
 import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType, MethodType
+from types import CoroutineType, FrameType, FunctionType, MethodType
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 MAX_PRINTED_CHARACTERS = 2000
 MAX_RETURNED_VALUES = 10**7  # per tensor; no exercise asks for a thousandth of it
+TICK_SECONDS = 0.2  # between two looks at the clock
 
 
 class Wrong(Exception):  # noqa: N818 - a wrong answer is a result, not an error
@@ -35,19 +37,36 @@ class TimeUp(BaseException):
 
 
 class PrintRecorder(io.TextIOBase):
-    """A text stream that keeps the first ``MAX_PRINTED_CHARACTERS`` characters."""
+    """A text stream that keeps the first ``MAX_PRINTED_CHARACTERS`` characters.
+
+    What a debugger writes is shown at once instead: somebody waits for it.
+    """
 
     def __init__(self):
-        self.kept, self.length = [], 0
+        self.kept, self.length, self.screen = [], 0, sys.stdout
 
     def write(self, text: str) -> int:
+        if _debugger_writes():
+            return self.screen.write(text)
         self.kept.append(text[: max(0, MAX_PRINTED_CHARACTERS - self.length)])
         self.length += len(text)
         return len(text)
 
+    def flush(self) -> None:
+        if _debugger_writes():
+            self.screen.flush()
+
     def text(self) -> str:
         cut = self.length - MAX_PRINTED_CHARACTERS
         return "".join(self.kept) + (f"\n… and {cut:,} more characters" if cut > 0 else "")
+
+
+def _debugger_writes() -> bool:
+    """Return True if pdb, or a debugger made of it, called the function that calls this one."""
+    frame = sys._getframe() if _debugger_is_active() else None
+    while frame is not None and frame.f_globals.get("__name__") != "bdb":
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextlib.contextmanager
@@ -57,7 +76,7 @@ def isolated(printed: PrintRecorder) -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
     try:
         with (
-            torch.random.fork_rng(),
+            torch.random.fork_rng(devices=[]),  # opens no GPU, which may be full
             torch.device("cpu"),
             torch.inference_mode(False),
             torch.enable_grad(),
@@ -103,6 +122,8 @@ def to_plain_values(output):
     """
     if type(output) in (FunctionType, MethodType, partial):
         return output
+    if type(output) is CoroutineType:
+        output.close()  # Python warns of one that was never awaited
     if type(output) in (Tensor, Parameter):
         if output.numel() > MAX_RETURNED_VALUES:
             raise Wrong(
@@ -127,53 +148,147 @@ def to_plain_values(output):
 def within_time(seconds: int | float, function: Callable, *arguments):
     """Return ``function(*arguments)``, or raise ``TimeUp`` in it after ``seconds``.
 
+    A function that catches ``TimeUp`` meets it again and again. There is no limit where a debugger
+    is active. In a call within a call the limit of the outer one holds.
+
     >>> within_time(10, max, 2, 3)
     3
     """
-    signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    return (_within_alarm if signals else _within_timer)(seconds, function, *arguments)
+    if getattr(_this_thread, "limited", False) or _debugger_is_active():
+        return function(*arguments)
+    _this_thread.limited = True
+    try:
+        return (_within_alarm if _alarm_is_free() else _within_watch)(seconds, function, *arguments)
+    finally:
+        _this_thread.limited = False
+
+
+_this_thread = threading.local()
+
+
+def _debugger_is_active() -> bool:
+    """Return True if a debugger, or a tool that measures coverage, watches this thread."""
+    return sys.gettrace() is not None or _debugger_monitors()
+
+
+def _debugger_monitors() -> bool:
+    """Return True if a debugger watches all threads, as it can from Python 3.12 on."""
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _alarm_is_free() -> bool:
+    """Return True if this thread gets signals, and nothing else waits for the alarm."""
+    return (
+        hasattr(signal, "SIGALRM")
+        and hasattr(signal, "setitimer")
+        and threading.current_thread() is threading.main_thread()
+        and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    )
 
 
 def _within_alarm(seconds, function, *arguments):
     """Limit the time by a signal, which ends a sleep as well (main thread of Linux and macOS)."""
-    if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
-        return function(*arguments)  # a check within a check: the outer limit holds
-    tracer, handler = sys.gettrace(), signal.signal(signal.SIGALRM, _alarm)
+    limit = _Limit(seconds, sys._getframe())
+
+    def alarm(number, frame):
+        error = limit.due(frame)
+        if error:
+            raise error
+
+    handler = signal.signal(signal.SIGALRM, alarm)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, limit.tick, limit.tick)
+        limit.begin()
         return function(*arguments)
     finally:
+        limit.frame = None  # from here on the alarm raises nothing
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        sys.settrace(tracer)
+        signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
+        limit.stop_tracing()
 
 
-def _alarm(number, frame):
-    """Raise ``TimeUp``, and again at each further line of the function's frames.
-
-    A bare ``except:`` in a loop swallows one ``TimeUp``.
-    """
-    outermost = inspect.unwrap(_within_alarm).__code__
-    sys.settrace(lambda *_: None)
-    while frame is not None and frame.f_code is not outermost:
-        frame.f_trace = _raise_at_each_line
-        frame = frame.f_back
-    raise TimeUp
-
-
-def _raise_at_each_line(frame, event, argument):
-    if event == "line":
-        raise TimeUp
-    return _raise_at_each_line
-
-
-def _within_timer(seconds, function, *arguments):
+def _within_watch(seconds, function, *arguments):
     """Limit the time by a second thread (Windows, and threads that get no signals)."""
-    thread = ctypes.c_ulong(threading.get_ident())
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    timer = threading.Timer(seconds, raise_in, [thread, ctypes.py_object(TimeUp)])
-    timer.start()
+    limit, thread, stop = _Limit(seconds, sys._getframe()), threading.get_ident(), threading.Lock()
+    raise_in, target = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(thread)
+
+    def watch():
+        while not stop.acquire(timeout=limit.tick) and limit.frame:
+            error = limit.due(sys._current_frames().get(thread))
+            request = ctypes.py_object(error)
+            if error and limit.frame:  # threads change after a call only, so nothing comes between
+                raise_in(target, request)
+
+    stop.acquire()
+    watcher = threading.Thread(target=watch, daemon=True)
     try:
+        watcher.start()
+        limit.begin()
         return function(*arguments)
     finally:
-        timer.cancel()
+        limit.frame = None  # from here on the watcher asks for nothing
+        try:
+            stop.release()
+            watcher.join()
+        except TimeUp:  # asked for before, and raised only after this first call
+            watcher.join()
+        limit.stop_tracing()
+
+
+class _Limit:
+    """Time limit of one call of a function: what to raise in it, and when.
+
+    After the first ``TimeUp`` the function may clean up. If it goes on it is traced: at the next
+    tick it meets two, the second one a line after the first; at the tick after that two lines
+    after the first, and so on. No ``except`` in a loop covers all lines of the loop.
+    """
+
+    def __init__(self, seconds: int | float, frame: FrameType):
+        self.seconds, self.tick, self.end = seconds, min(seconds, TICK_SECONDS), math.inf
+        self.frame: FrameType | None = frame  # calls the function; None when the function has ended
+        self.raised, self.lines = 0, 0
+
+    def begin(self) -> None:
+        self.end = time.monotonic() + self.seconds
+
+    def due(self, innermost: FrameType | None) -> type[TimeUp] | None:
+        """Return the error that is due in a thread whose innermost frame is given, if any."""
+        frames = self._frames(innermost)
+        if _debugger_monitors() or any(frame.f_trace not in (None, self._trace) for frame in frames):
+            self.end = math.inf
+        if not frames or time.monotonic() < self.end:
+            return None
+        self.raised, self.lines = self.raised + 1, self.raised
+        if self.raised == 1:
+            self.end += self.seconds / 10  # to clean up
+            return TimeUp
+        for frame in frames:
+            frame.f_trace = self._trace
+        return _TimeUpAgain
+
+    def _frames(self, frame: FrameType | None) -> list[FrameType]:
+        """Return the frames of the function, innermost first; none when it has ended."""
+        outermost, frames = self.frame, []
+        while frame is not None and frame is not outermost:
+            frames.append(frame)
+            frame = frame.f_back
+        return frames if frame is not None else []
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> Callable:
+        self.lines -= event == "line"
+        if self.lines <= 0:
+            raise TimeUp
+        return self._trace
+
+    def stop_tracing(self) -> None:
+        if self.raised > 1:
+            sys.settrace(None)
+
+
+class _TimeUpAgain(TimeUp):
+    """Raised in a function that caught ``TimeUp``: traces the thread in which it is raised."""
+
+    def __init__(self):
+        super().__init__()
+        sys.settrace(lambda *_: None)
