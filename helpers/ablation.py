@@ -93,7 +93,7 @@ def keep_only(
         normalized = forward.ln1[layer](x)
         q, k, v = (forward.project(normalized, layer, port) for port in PORTS)
         z = weighted_values(forward.pattern(q, k), v)
-        keep_z = keep[layer].permute(1, 2, 0)[..., None]  # [prompt pos head 1]
+        keep_z = keep[layer].permute(1, 2, 0)[..., None].to(z.device)  # [prompt pos head 1]
         x = x + forward.attn_out(torch.where(keep_z, z, replacement[layer]), layer)
         x = forward.advance(x, (layer, "resid_mid"), base)
     return forward.finish(x, forward.end, base, metric)[0]

@@ -25,6 +25,10 @@ Step = tuple[int, Literal["resid_pre", "resid_mid"]]  # (layer, stream before at
 Metric = Callable[[Float[Tensor, "prompt d_vocab"]], Float[Tensor, " prompt"]]
 PortValues = dict[tuple[int, str], list[tuple[int, Tensor]]]  # (layer, port): [(head, values), ...]
 MAX_BATCH_BYTES = 500_000_000
+COMPUTED_WITH = {  # flags that change what GPT-2 computes: the values that this forward pass implements
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+}
 
 
 @dataclass
@@ -52,7 +56,8 @@ class Run:
 class Forward:
     """Forward pass of a GPT-2 or a shortformer model, whose logits are read at the last position.
 
-    Raises ``ValueError`` for another architecture, and for a model with hooks on it.
+    Raises ``ValueError`` for another architecture, for a configuration that it does not implement,
+    for a model with hooks, and in the first run if its logits are not those of the model.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -63,7 +68,7 @@ class Forward:
 
     def __init__(self, model: TransformerBridge, max_bytes: int = MAX_BATCH_BYTES):
         _check_supported(model)
-        self.model, self.max_bytes = model, max_bytes
+        self.model, self.max_bytes, self.compared = model, max_bytes, False
         self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
         self.W_O, self.b_O, self.W_U, self.b_U = model.W_O, model.b_O, model.W_U, model.b_U
         matrices, biases = (model.W_Q, model.W_K, model.W_V), (model.b_Q, model.b_K, model.b_V)
@@ -93,7 +98,7 @@ class Forward:
         by_name = {name: [f"blocks.{layer}.{name}" for layer in range(self.n_layers)] for name in names}
         last = f"blocks.{self.n_layers - 1}.hook_resid_post"
         expected = {last, *(hook_name for hook_names in by_name.values() for hook_name in hook_names)}
-        _, cache = self.model.run_with_cache(tokens, names_filter=lambda name: name in expected)
+        logits, cache = self.model.run_with_cache(tokens, names_filter=lambda name: name in expected)
         missing = sorted(expected - set(cache))
         if missing:
             raise ValueError(
@@ -101,7 +106,25 @@ class Forward:
             )
         resid_pre, q, k, v, z = ([cache[name] for name in by_layer] for by_layer in by_name.values())
         resid_mid = [x + self.attn_out(z[layer], layer) for layer, x in enumerate(resid_pre)]
-        return Run(tokens, [*resid_pre, cache[last]], resid_mid, q, k, v, z)
+        run = Run(tokens, [*resid_pre, cache[last]], resid_mid, q, k, v, z)
+        if not self.compared:
+            self._compare_logits(run, logits[0, -1])
+            self.compared = True
+        return run
+
+    @torch.no_grad()
+    def _compare_logits(self, run: Run, expected: Float[Tensor, " d_vocab"]) -> None:
+        """Raise ``ValueError`` unless the first prompt has the logits that the model computed."""
+        logits = self.logits(run.resid_pre[0][:1], self.steps[0], run)[0]
+        spread = expected.std().nan_to_num().item()
+        tolerance = max(0.01, 4 * sqrt(torch.finfo(expected.dtype).eps))  # of the spread
+        if not torch.allclose(logits, expected, rtol=1e-5, atol=tolerance * spread, equal_nan=True):
+            raise ValueError(
+                "expected the logits that the model computes, got logits that differ by up to "
+                f"{(logits - expected).abs().max():.3g} (their standard deviation is {spread:.3g}): call "
+                "model.eval() if the model is in training mode, otherwise use hooks (helpers.hooks), because "
+                "not all that this model computes is implemented here."
+            )
 
     def sweep(
         self,
@@ -146,11 +169,22 @@ class Forward:
         port_values: PortValues | None = None,
     ) -> Float[Tensor, "patch prompt"]:
         """Metric after the steps from ``step`` to the end, for each of the patches in ``x``."""
+        logits = self.logits(x, step, base, start, port_values)
+        return torch.stack([metric(patch_logits) for patch_logits in logits.split(len(base.tokens))])
+
+    def logits(
+        self,
+        x: Float[Tensor, "row pos d_model"],
+        step: Step,
+        base: Run,
+        start: int = 0,
+        port_values: PortValues | None = None,
+    ) -> Float[Tensor, "row d_vocab"]:
+        """Logits at the last position after the steps from ``step`` to the end."""
         for following in self.steps[self.steps.index(step) : -1]:
             x = self.advance(x, following, base, start, port_values)
         logits = self.ln_final(x[:, -1]) @ self.W_U
-        logits = logits if self.b_U is None else logits + self.b_U
-        return torch.stack([metric(patch_logits) for patch_logits in logits.split(len(base.tokens))])
+        return logits if self.b_U is None else logits + self.b_U
 
     def advance(
         self,
@@ -244,3 +278,11 @@ def _check_supported(model: TransformerBridge) -> None:
             f"expected a GPT-2 or a shortformer model, got {model.cfg.architecture}: "
             "its layers compute something else."
         )
+    for config in (model.cfg, getattr(model.original_model, "config", None)):
+        for flag, implemented in COMPUTED_WITH.items():
+            actual = getattr(config, flag, implemented)
+            if actual != implemented:
+                raise ValueError(
+                    f"expected a model with {flag}={implemented}, got {actual}: "
+                    "load it with load_model, which folds the scale of attention into W_Q."
+                )

@@ -26,25 +26,27 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 def load_model(
-    name: str | None = "attn-only-2l", device: str | None = None, checkpoint: int | None = None
+    name: str | None = "attn-only-2l",
+    device: str | torch.device | int | None = None,
+    checkpoint: int | None = None,
+    tokenizer: str | None = None,
 ) -> TransformerBridge:
     """Return a model as a ``TransformerBridge``, in evaluation mode and without gradients.
 
-    ``name``: a shipped model, a public one of ``list_models()``, or any name that TransformerLens
-    knows on the Hugging Face hub. ``device``: the CPU unless given, because the course's models are
-    small and numbers then agree everywhere. ``checkpoint``: a number of training tokens at which
-    weights were kept (``checkpoints("attn-only-2l")``). GPT-2 models come in compatibility mode
-    (LayerNorm folded, weights centred). Raises ``ModelError``.
+    ``name``: a shipped model, a public one of ``list_models()``, OWNER/REPO or another name that
+    TransformerLens knows on the Hugging Face hub, or a folder. ``device``: the CPU unless given,
+    because the course's models are small and numbers then agree everywhere. ``checkpoint``: a
+    number of training tokens at which weights were kept (``checkpoints("attn-only-2l")``).
+    ``tokenizer``: the model whose tokenizer is used, for a model that comes without. Models with
+    LayerNorm come in compatibility mode (LayerNorm folded, weights centred). A model that was
+    downloaded once is loaded without asking the hub. Raises ``ModelError``.
 
     >>> load_model("attn-only-1l").cfg.n_layers
     1
     """
-    name, device = str(name), device or "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError(
-            f"expected a device of this machine, got {device!r}, and there is no CUDA device: "
-            "leave device out to use the CPU."
-        )
+    name, device = str(name), _device("cpu" if device is None else device)
+    if tokenizer is not None and name in {*shipped(), *PUBLIC}:
+        raise ModelError(f"expected no tokenizer for {name}, which has its own: leave tokenizer out.")
     if checkpoint is not None and checkpoint not in checkpoints(name):
         remedy = f"choose one of {checkpoints(name)}" if checkpoints(name) else "leave checkpoint out"
         raise ModelError(f"{name} has no checkpoint {checkpoint}: {remedy}.")
@@ -57,7 +59,7 @@ def load_model(
             f"there is no model {name!r}. The nearest names: {', '.join(nearest)}; "
             "list_models() returns the models of the course."
         )
-    return download(name, device)
+    return download(name, device, tokenizer)
 
 
 def list_models() -> list[dict]:
@@ -94,10 +96,29 @@ def shipped() -> dict[str, dict]:
     return json.loads(REGISTRY.read_text(encoding="utf-8"))
 
 
+def _device(device: str | torch.device | int) -> str:
+    """Return the name of a device of this machine; raise ``ModelError`` for any other."""
+    count = torch.accelerator.device_count()
+    kind = torch.accelerator.current_accelerator().type if count else ""
+    devices = [torch.device("cpu", 0), *(torch.device(kind, index) for index in range(count))]
+    try:
+        wanted = torch.device(device)
+    except (RuntimeError, TypeError, ValueError):  # no device of any machine
+        wanted = torch.device("meta")
+    if torch.device(wanted.type, wanted.index or 0) not in devices:
+        names = ["cpu", *(f"{kind}:{index}" for index in range(count))]
+        raise ModelError(
+            f"expected a device of this machine ({', '.join(names)}), got {device!r}: "
+            "leave device out to use the CPU."
+        )
+    return str(wanted)
+
+
 def _may_be_on_hub(name: str) -> bool:
-    """Return whether a name is public, known to TransformerLens, or has the form OWNER/REPO."""
+    """Return whether a name is public, known to TransformerLens, OWNER/REPO, or a folder."""
     aliases = chain.from_iterable(MODEL_ALIASES.values())
-    return "/" in name or name in {*PUBLIC, *OFFICIAL_MODEL_NAMES, *aliases}
+    known = {*PUBLIC, *OFFICIAL_MODEL_NAMES, *aliases}
+    return "/" in name or name in known or (Path(name) / "config.json").is_file()
 
 
 def _load_shipped(name: str, device: str, checkpoint: int | None) -> TransformerBridge:

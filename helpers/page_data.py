@@ -34,7 +34,7 @@ def rounded(values: Tensor) -> list:
     >>> rounded(torch.tensor([[0.0, 0.12345]]))
     [[0, 0.123]]
     """
-    text = json.dumps(values.detach().double().cpu().tolist())
+    text = json.dumps(values.detach().cpu().double().tolist())  # MPS has no float64
     return json.loads(text, parse_float=lambda digits: round(float(digits), 3) or 0)
 
 

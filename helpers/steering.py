@@ -104,11 +104,11 @@ def generate(
         with model.hooks(fwd_hooks=list(hooks)):
             logits = model(tokens)[0, -1]
         following = (
-            torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=generator)
+            torch.multinomial((logits / temperature).softmax(dim=-1).cpu(), 1, generator=generator)
             if temperature > 0
             else logits.argmax()[None]
         )
-        tokens = torch.cat([tokens, following[None]], dim=1)
+        tokens = torch.cat([tokens, following[None].to(tokens.device)], dim=1)
     return tokens
 
 

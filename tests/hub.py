@@ -19,6 +19,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from helpers.ioi import TEMPLATES
 from helpers.models import DATA
 
+COMMIT = {"X-Repo-Commit": "0" * 40}  # also when a repository lacks a file
+
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
     """A tokenizer like GPT-2's: ``<|endoftext|>`` begins a text, every word of the prompts is one token.
@@ -53,10 +55,12 @@ def save_gpt2(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **
     return model
 
 
-def in_fresh_python(code: str, hub: str, home: Path) -> str:
-    """Return what ``code`` prints in another Python process whose hub is ``hub``."""
+def in_fresh_python(code: str, hub: str, home: Path, **settings: str) -> str:
+    """Return what ``code`` prints in another Python process whose hub is ``hub``; ``settings`` join its environment."""
     environment = {
         **os.environ,
+        **settings,
+        "PYTHONIOENCODING": "utf-8",
         "HF_ENDPOINT": hub,
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
@@ -67,6 +71,7 @@ def in_fresh_python(code: str, hub: str, home: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
@@ -97,16 +102,15 @@ def serve(folder: Path, fault=lambda path, *reply: reply):
                     body,
                 )
             elif not name or not file.is_file():
-                self.reply(
-                    404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}, body
-                )
+                said = {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}
+                self.reply(404, b"", {**said, **COMMIT}, body)
             else:
                 content = file.read_bytes()
                 etag = hashlib.sha256(content).hexdigest()
-                self.reply(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": "0" * 40}, body)
+                self.reply(200, content, {"ETag": f'"{etag}"', **COMMIT}, body)
 
         def api(self, path: str):
-            repo = path.split("/tree/")[0].split("/revision/")[0]
+            repo, _, tree = path.split("/revision/")[0].partition("/tree/")
             if not (folder / repo).is_dir():
                 return self.reply(
                     404,
@@ -115,14 +119,13 @@ def serve(folder: Path, fault=lambda path, *reply: reply):
                     True,
                 )
             files = [
-                {"rfilename": f.name, "type": "file", "path": f.name, "size": f.stat().st_size}
+                {"rfilename": f.name, "type": "file", "path": f.name, "size": f.stat().st_size, "oid": f.name}
                 for f in (folder / repo).iterdir()
             ]
-            answer = (
-                []
-                if "/tree/" in path
-                else {"id": repo, "modelId": repo, "sha": "0" * 40, "siblings": files, "tags": []}
-            )
+            if tree:  # REVISION or REVISION/FOLDER: no repository has a folder
+                answer = [] if "/" in tree else files
+            else:
+                answer = {"id": repo, "modelId": repo, "sha": "0" * 40, "siblings": files, "tags": []}
             self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"}, True)
 
         def reply(self, status: int, content: bytes, headers: dict, body: bool):

@@ -5,6 +5,8 @@ import torch
 
 from helpers.exercises.inputs import small_model
 from helpers.forward import Forward, weighted_values
+from helpers.models import load_model
+from helpers.planted import Layout, induction_model
 from tests.interventions import INTO, MODELS, SIZES, SOURCE, metric, model_named, random_gpt2
 
 
@@ -90,6 +92,93 @@ def test_an_unsupported_architecture_is_refused():
     model.cfg.architecture = "GPTNeoForCausalLM"
     with pytest.raises(ValueError, match="expected a GPT-2 or a shortformer model, got GPTNeoForCausalLM"):
         Forward(model)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("scale_attn_by_inverse_layer_idx", True), ("scale_attn_weights", False)]
+)
+def test_a_flag_that_is_not_implemented_is_refused(flag, value):
+    model = random_gpt2(**SIZES, **{flag: value})
+    with pytest.raises(
+        ValueError, match=f"a model with {flag}={not value}, got {value}: load it with load_model"
+    ):
+        Forward(model)
+
+
+def set_flag(model):
+    model.cfg.scale_attn_by_inverse_layer_idx = True
+
+
+def train(model):
+    model.train()  # with dropout
+
+
+def change_attention(model):
+    model.blocks[1].attn.register_forward_hook(lambda module, inputs, output: (1.5 * output[0], *output[1:]))
+
+
+def change_mlp(model):
+    model.blocks[1].mlp.register_forward_hook(lambda module, inputs, output: 1.1 * output)
+
+
+def change_unembedding(model):
+    model.unembed.register_forward_hook(lambda module, inputs, output: 30 * (output / 30).tanh())
+
+
+@pytest.mark.parametrize("change", [set_flag, train, change_attention, change_mlp, change_unembedding])
+def test_logits_other_than_the_models_are_refused_with_the_difference(change):
+    model = random_gpt2(std=1.0, **SIZES)
+    forward = Forward(model)
+    change(model)
+    with pytest.raises(
+        ValueError, match=r"logits that differ by up to \d\S* \(their standard deviation is \d"
+    ):
+        forward.run(INTO)
+
+
+def not_a_number():
+    model = small_model()
+    model.blocks[0].attn.q.original_component.weight.fill_(torch.nan)
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: model_named("attn-only-2l"),
+        lambda: load_model("ioi-gpt2"),
+        small_model,
+        lambda: induction_model(Layout(d_vocab=6, n_ctx=9)),
+        lambda: random_gpt2(std=0.02, **SIZES),
+        lambda: random_gpt2(std=1.0, **SIZES),
+        lambda: random_gpt2(std=1.0, **SIZES).to(torch.bfloat16),
+        lambda: random_gpt2(std=0.0, **SIZES),  # all logits are 0
+        not_a_number,
+    ],
+    ids=[
+        "shortformer",
+        "ioi-gpt2",
+        "small",
+        "planted",
+        "small weights",
+        "large weights",
+        "bfloat16",
+        "zeros",
+        "NaN",
+    ],
+)
+def test_rounding_is_not_refused(make):
+    model = make()
+    tokens = torch.arange(2 * 6).reshape(2, 6) % model.cfg.d_vocab
+    Forward(model).run(tokens)
+
+
+def test_logits_are_compared_in_the_first_run_only(monkeypatch):
+    forward, compared = Forward(small_model()), []
+    monkeypatch.setattr(forward, "_compare_logits", lambda *arguments: compared.append(arguments))
+    for _ in range(3):
+        forward.run(torch.tensor([[1, 2, 3]]))
+    assert len(compared) == 1
 
 
 def test_hooks_that_do_not_fire_are_an_error():

@@ -2,13 +2,19 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
+import torch
+from torch.utils._pytree import tree_map_only
 
-from helpers import models
+from helpers import models, plots
+from helpers.attention_view import attention_heads, attention_pattern, colored_tokens
+from helpers.line_view import Line, line_view
 from helpers.models import DATA, ModelError, checkpoints, list_models, load_model, shipped
 from helpers.sequences import repeated_tokens, second_copy_gain
+from helpers.statistics import bootstrap
 
 
 @pytest.mark.parametrize("name", list(shipped()))
@@ -65,8 +71,10 @@ def test_checkpoints_show_the_induction_head_forming():
     [
         (["atn-only-2"], "there is no model 'atn-only-2'. The nearest names: .*attn-only-2l"),
         ([None], "there is no model 'None'. The nearest names: "),
+        ([""], "there is no model ''. The nearest names: "),
         (["attn-only-2l", None, 7], r"attn-only-2l has no checkpoint 7: choose one of \[40"),
         (["gpt2-small", None, 7], "gpt2-small has no checkpoint 7: leave checkpoint out"),
+        (["attn-only-2l", None, None, "gpt2"], "expected no tokenizer for attn-only-2l, which has its own"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(arguments, sentence):
@@ -74,10 +82,131 @@ def test_what_does_not_exist_is_refused_with_what_does(arguments, sentence):
         load_model(*arguments)
 
 
-def test_a_missing_device_is_refused_with_the_one_that_works(monkeypatch):
-    monkeypatch.setattr(models.torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ModelError, match="got 'cuda:1', and there is no CUDA device: leave device out"):
-        load_model("attn-only-1l", device="cuda:1")
+@pytest.mark.parametrize("device", [None, "cpu", torch.device("cpu"), "cpu:0"])
+def test_the_cpu_has_many_names(device):
+    assert load_model("attn-only-0l", device).W_E.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cuda", torch.device("cuda"), "cuda:7", "mps", "auto", "gpu", "CPU", "", "meta", 0, 3, -1, True],
+)
+def test_a_missing_device_is_refused_with_those_of_the_machine(device, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 0)
+    sentence = f"expected a device of this machine (cpu), got {device!r}: leave device out to use the CPU."
+    with pytest.raises(ModelError, match=re.escape(sentence)):
+        load_model("attn-only-1l", device)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "fitting", "others"),
+    [
+        ("cuda", 2, ["cpu", "cuda", "cuda:1", torch.device("cuda", 0)], ["cuda:2", "mps", "auto"]),
+        ("mps", 1, ["cpu", "mps", "mps:0", torch.device("mps")], ["mps:1", "cuda", "gpu"]),
+    ],
+)
+def test_the_devices_of_an_accelerator_fit(monkeypatch, kind, count, fitting, others):
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device(kind))
+    load, devices = models._load_shipped, []
+    monkeypatch.setattr(
+        models, "_load_shipped", lambda name, device, _: devices.append(device) or load(name, "cpu", None)
+    )
+    for device in fitting:
+        load_model("attn-only-0l", device)
+    assert devices == [str(device) for device in fitting]
+    names = ", ".join(["cpu", *(f"{kind}:{index}" for index in range(count))])
+    for device in others:
+        with pytest.raises(
+            ModelError, match=re.escape(f"a device of this machine ({names}), got {device!r}")
+        ):
+            load_model("attn-only-1l", device)
+
+
+class OnMps(torch.Tensor):
+    """Imitates a tensor on Apple's MPS, which knows no float64: it computes until it is asked for one."""
+
+    @staticmethod
+    def __new__(cls, values):
+        wrapped = dict(strides=values.stride(), dtype=values.dtype, device="meta")
+        return torch.Tensor._make_wrapper_subclass(cls, values.shape, **wrapped)
+
+    def __init__(self, values):
+        self.values = values
+
+    def tolist(self):
+        return self.values.tolist()
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+        args, kwargs = tree_map_only(cls, lambda tensor: tensor.values, (args, kwargs or {}))
+        to_cpu = str(kwargs.get("device")) == "cpu"
+        output = function(*args, **({**kwargs, "device": "cpu"} if "device" in kwargs else kwargs))
+        return output if to_cpu else tree_map_only(torch.Tensor, cls._wrap, output)
+
+    @classmethod
+    def _wrap(cls, values):
+        if values.dtype == torch.float64:
+            raise TypeError("the MPS framework does not support float64")
+        return cls(values)
+
+
+MATRIX = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
+WORDS = ["a", "b"]
+TOP = [[[["a", "b", "c"]] * 2]]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda matrix: plots.attention(matrix, WORDS, "title"),
+        lambda matrix: plots.attention_slider({"soft": matrix}, WORDS, "title", "scores"),
+        lambda matrix: plots.heatmap(matrix, WORDS, WORDS, "title", diverging=True),
+        lambda matrix: plots.memory_map(matrix, WORDS, WORDS, "title", {"k": (0, 0)}),
+        lambda matrix: plots.bars(matrix[0], WORDS, "title", "y"),
+        lambda matrix: plots.grouped_bars({"q": matrix[0]}, WORDS, "title", "y"),
+        lambda matrix: plots.lines({"loss": matrix[1]}, "title", "x", "y"),
+        lambda matrix: plots.scatter(matrix[0], matrix[1], WORDS, "title", "x", "y"),
+        lambda matrix: plots.arrows({"plane": matrix}, WORDS, "title"),
+        lambda matrix: attention_heads(matrix[None], WORDS).data,
+        lambda matrix: attention_pattern(matrix, WORDS).data,
+        lambda matrix: colored_tokens(WORDS, matrix[1]).data,
+        lambda matrix: line_view(Line("title", WORDS, matrix[None, None], [[("a", 0.5)] * 2] * 2, TOP)).data,
+        lambda matrix: bootstrap(matrix[1]),
+    ],
+)
+def test_on_mps_nothing_becomes_float64(draw):
+    expected, drawn = draw(MATRIX), draw(OnMps(MATRIX))
+    if isinstance(
+        expected, str
+    ):  # without the id of the element, and the bundle that only the first view brings
+        expected, drawn = (re.sub(r"view-\w+-\d+", "", text)[-300:] for text in (expected, drawn))
+    assert expected == drawn
+
+
+def test_the_imitation_of_mps_refuses_float64_and_only_that():
+    tensor = OnMps(MATRIX)
+    assert tensor.cpu().double().dtype == torch.float64
+    assert tensor.half().sum().item() == 2
+    for convert in (
+        lambda: tensor.double(),
+        lambda: tensor.to(torch.float64),
+        lambda: tensor @ tensor.double(),
+    ):
+        with pytest.raises(TypeError, match="does not support float64"):
+            convert()
+
+
+def test_float64_is_made_on_the_cpu_only():
+    """In all of helpers but checks of exercises, whose inputs are on the CPU, and the tools that build the course."""
+    lines = [
+        f"{path.name}: {line.strip()}"
+        for path in (DATA.parent / "helpers").rglob("*.py")
+        if not {"exercises", "build"} & set(path.parts)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\.double\(|float64|\.numpy\(", re.sub(r"\.cpu\(\)\.double\(\)|#.*", "", line))
+    ]
+    assert lines == []
 
 
 def truncated(file):

@@ -19,7 +19,7 @@ from pathlib import Path
 from helpers import __repository__, __version__
 from helpers.build.lesson_files import ROOT, lessons, outputs_of, read_lesson
 from helpers.build.lesson_runs import seconds, statuses
-from helpers.colab import UNTOUCHED
+from helpers.environment import UNTOUCHED
 
 REQUIREMENTS = ("-r", str(ROOT / "requirements.txt"))
 COLAB = (  # packages that Colab ships and the course uses
