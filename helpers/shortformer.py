@@ -11,6 +11,7 @@ TransformerLens 4 refuses this kind of position, so three small classes put it b
 model.
 """
 
+import copy
 import math
 
 import torch
@@ -134,7 +135,7 @@ def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
 def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBridge:
     """Return the model as a ``TransformerBridge`` in evaluation mode without gradients.
 
-    The bridge takes the module over: use the bridge from here on. A tokenizer must have been loaded
+    The bridge holds a copy of the model, so training may go on. A tokenizer must have been loaded
     from a folder; ``None`` gives a model that reads token ids only.
 
     >>> sizes = config(n_layers=1, n_heads=2, d_model=8, d_head=4, n_ctx=5, d_vocab=7)
@@ -142,7 +143,7 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
     torch.Size([1, 2, 8, 4])
     """
     bridge = build_bridge_from_module(
-        model,
+        copy.deepcopy(model),  # a module can be wrapped once: later bridges of it would lack hooks
         architecture="TransformerLensNative",
         tl_config=model.cfg,
         tokenizer=tokenizer,

@@ -10,6 +10,7 @@ True
 import plotly.graph_objects as go
 
 GREY = "#7f7f7f"  # text and axes: legible on white and on black
+INK = "#333333"  # text of figures on paper
 WHITE = "#ffffff"
 ORANGE, BLUE, GREEN = "#d55e00", "#0072b2", "#009e73"
 PALETTE = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9")

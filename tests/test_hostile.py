@@ -1,6 +1,7 @@
 """What usually breaks a course: an interrupt, shadowed names, cells out of order, prompts of every kind."""
 
 import json
+import re
 import sys
 import textwrap
 import time
@@ -200,7 +201,9 @@ def test_pdb_in_an_answer_is_seen_and_has_no_time_limit(notebook):
             return patterns.sum(dim=(-1, -2))
     """)
     shown = notebook.run("check(scores)", typed=("p 6 * 7", "c"))
-    assert "42" in shown and shown.count('----> 4     print("a print")') == 1
+    assert (
+        "42" in shown and len(re.findall(r"-> [34] +(print|import pdb)", shown)) == 1
+    )  # by Python's version
     assert "wrong values" in shown and shown.endswith("a print")
     assert "stopped: You left the debugger" in notebook.run("check(scores)", typed=("q",))
     notebook.run("""

@@ -36,7 +36,7 @@ ANSWERS = [
     ("    return q @ k", "RuntimeError"),
     ("    while True: pass", "Stopped after 10 s"),
     (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
-    (SCORES + MASK + "    return (scores.softmax(-1)", "could not read your cell, line"),
+    (SCORES + MASK + "    return (scores.softmax(-1)", "Fix the cell and run it again."),
     (SCORES + MASK + "    return scores.softmax(-1)", "Passed"),
 ]
 

@@ -50,7 +50,9 @@ def environment(folder: Path, python: str, *requirements: str) -> Path:
 
 def installed(python: Path) -> tuple[dict[str, str], float]:
     """Return the versions of all packages of an environment, and its size in MB."""
-    frozen = subprocess.run([str(python), "-m", "pip", "freeze"], capture_output=True, encoding="utf-8", check=True)
+    frozen = subprocess.run(
+        [str(python), "-m", "pip", "freeze"], capture_output=True, encoding="utf-8", check=True
+    )
     versions = dict(line.split("==") for line in frozen.stdout.splitlines() if "==" in line)
     size = sum(file.stat().st_size for file in python.parents[1].rglob("*") if not file.is_symlink())
     return versions, size / 1e6

@@ -50,7 +50,7 @@ class AttentionOnlyRecipe(Recipe):
     def save(self, model: nn.Module, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.sizes, indent=2) + "\n", encoding="utf-8")
-        copy = deepcopy(model).half().cpu()  # the bridge takes its model over
+        copy = deepcopy(model).half().cpu()  # half() changes the model itself
         save_file(wrap(copy, None, folder.name).state_dict(), folder / WEIGHTS_FILE)
 
     def measure(self, model: TransformerBridge, held_out: Int[Tensor, "window pos"]) -> dict:

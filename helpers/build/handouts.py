@@ -40,6 +40,7 @@ from helpers.build.lesson_runs import in_state
 from helpers.build.static_images import PNG, add_alternative_texts, add_static_images
 from helpers.exercises import get
 from helpers.exercises.engine import Exercise
+from helpers.theme import INK
 
 HTML = "text/html"
 TEMPLATE = Path(__file__).with_name("handout.html.j2")
@@ -49,7 +50,6 @@ CALLS_OF_A_RUN = {"check", "hint", "solution", "progress"}
 SHARPNESS = 3  # pixels of a still per pixel of a screen
 PLOTLY_WIDTH = 700  # pixels, where a figure names no width
 STUB = re.compile(r"^ *raise NotImplementedError\n?", re.MULTILINE)
-INK = "#333333"  # for the text in figures, which is grey on a screen
 VIEWS = """<meta charset="utf-8"><style>
 body { font: 13px sans-serif; background: white } section { width: 760px } select, button, label { display: none }
 [aria-live] { font-size: 19px }  /* a line of people is wide, so that paper shrinks the sentence below it, too */
