@@ -21,6 +21,14 @@ from helpers.models import DATA
 
 COMMIT = {"X-Repo-Commit": "0" * 40}  # also when a repository lacks a file
 
+TRY = """
+from helpers.models import ModelError, load_model
+try:
+    load_model({name!r})
+except ModelError as error:
+    print(error)
+"""
+
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
     """A tokenizer like GPT-2's: ``<|endoftext|>`` begins a text, every word of the prompts is one token.

@@ -23,15 +23,8 @@ from helpers.forward import Forward
 from helpers.hub import ARENA_FILE, ARENA_SIZES, ARENA_TOKENIZER, PUBLIC, boot
 from helpers.models import DATA, ModelError, load_model
 from helpers.trace import component_sizes
-from tests.hub import in_fresh_python, save_gpt2, serve, word_tokenizer
+from tests.hub import TRY, in_fresh_python, save_gpt2, serve, word_tokenizer
 
-TRY = """
-from helpers.models import ModelError, load_model
-try:
-    load_model({name!r})
-except ModelError as error:
-    print(error)
-"""
 TRY_GPT2 = TRY.format(name="gpt2-small") + "else:\n    print('loaded')"
 TRY_EACH = """
 from helpers.models import ModelError, load_model

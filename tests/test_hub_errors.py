@@ -6,8 +6,7 @@ import os
 import pytest
 
 from helpers.hub_errors import reason
-from tests.hub import in_fresh_python
-from tests.test_hub import TRY
+from tests.hub import TRY, in_fresh_python
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,9 @@ class Attempt:
         if self.exercise.id in _ids_in_check:  # an answer that calls itself calls no reference
             return self.answer(*arguments, **keywords)
         result = self.result or self.check()
-        function = self.answer if result.status == "passed" else self.exercise.reference
-        return function(*arguments, **keywords)
+        if result.status != "passed":
+            return self.exercise.reference(*arguments, **keywords)
+        return self.exercise.in_form(self.answer(*arguments, **keywords))
 
 
 def check(function: object) -> None:

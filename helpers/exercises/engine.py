@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from helpers.exercises.forms import promised
 from helpers.exercises.sandbox import (
     PrintRecorder,
     TimeUp,
@@ -68,6 +69,10 @@ class Exercise:
         return "\n\n".join(
             textwrap.dedent(inspect.getsource(part)) for part in (*self.solution_parts, self.reference)
         )
+
+    def in_form(self, output):
+        """Return an answer's output in the form that the signature of the reference promises."""
+        return promised(output, inspect.signature(self.reference).return_annotation)
 
     def check(self, answer: object) -> "Result":
         """Run every test on ``answer``.
@@ -146,7 +151,7 @@ class Trial:
         self.exercise, self.answer = exercise, answer
 
     def call(self, *arguments):
-        """Return the answer's output, in single precision.
+        """Return the answer's output, in the form that the exercise promises.
 
         Raises ``Wrong`` if the answer changed an input, left a hook on a model or returned nothing.
         """
@@ -171,9 +176,8 @@ class Trial:
         if kind in NOTHING_RETURNED:
             what = "None" if output is None else f"a {kind}"
             raise Wrong(f"returned {what}", f"your function returned {what}. {NOTHING_RETURNED[kind]}")
-        return (
-            output.detach().float() if isinstance(output, Tensor) and output.is_floating_point() else output
-        )
+        output = self.exercise.in_form(output)
+        return output.detach() if isinstance(output, Tensor) else output
 
     def matches(
         self,
@@ -246,7 +250,8 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
         return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
     if output.shape != expected.shape:
         wanted = f"shape {list(expected.shape)} [{axes}]" if expected.ndim else "a single number"
-        return Wrong("wrong shape", f"expected {wanted}, got shape {list(output.shape)}.")
+        received = f"shape {list(output.shape)}" if output.ndim else "a single number"
+        return Wrong("wrong shape", f"expected {wanted}, got {received}.")
     if not output.is_floating_point() and not output.is_complex() and torch.equal(expected, expected.round()):
         output = output.float()
     if not output.is_floating_point():

@@ -116,12 +116,14 @@ def models_unchanged(arguments: tuple) -> Iterator[None]:
 def to_plain_values(output):
     """Rebuild an output from tensors, numbers, strings, functions and containers of these.
 
-    Such values run no code of their own when they are compared. Anything else, subclasses of
-    torch.Tensor included, becomes an empty object whose type has the same name. Raises ``Wrong``
-    for complex or very large tensors.
+    NumPy's numbers become Python's. Such values run no code of their own when they are compared.
+    Anything else, subclasses of torch.Tensor included, becomes an empty object whose type has the
+    same name. Raises ``Wrong`` for complex or very large tensors.
     """
     if type(output) in (FunctionType, MethodType, partial):
         return output
+    if isinstance(output, np.generic):
+        output = output.item()
     if type(output) is CoroutineType:
         output.close()  # Python warns of one that was never awaited
     if type(output) in (Tensor, Parameter):

@@ -50,7 +50,7 @@ REPEATED = {
     "no token twice": lambda b, n, v, bos, g: repeated(
         b, n, v, bos, g, lambda *_: bos_free(torch.ones(b, v).multinomial(n, generator=g), v, bos)
     ),
-    "wrong dtype": lambda b, n, v, bos, g: repeated(b, n, v, bos, g).float(),
+    "wrong dtype": lambda b, n, v, bos, g: repeated(b, n, v, bos, g) + 0.5,
     "wrong shape": lambda b, n, v, bos, g: repeated(b, n, v, bos, g).T,
 }
 
@@ -301,7 +301,6 @@ STEP = {
     ],
     "loss after the step": loss_after,
     "summed loss": lambda *arguments: trained(*arguments, scale=8.0),
-    "tensor instead of a number": lambda *arguments: torch.tensor(trained(*arguments)),
     "returned None": lambda *arguments: trained(*arguments) and None,
     "exception": lambda model, optimizer, tokens: nn.functional.cross_entropy(model(tokens), tokens),
 }

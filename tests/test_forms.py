@@ -1,0 +1,77 @@
+"""An answer that a check accepts works in every later cell, in whatever form it returns its numbers."""
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from helpers import exercises
+from helpers.build.lesson_files import exercise_of, lessons, read_lesson
+from helpers.build.lesson_runs import execute, in_state, statuses
+from helpers.exercises.forms import promised
+from tests.forms import MOST_FORMS, in_form
+
+REFUSED = ("wrong dtype", "wrong type")
+IDS = [exercise.id for exercise in exercises.all_exercises()]
+
+
+@pytest.mark.parametrize(
+    ("output", "annotation", "expected"),
+    [
+        (0.5, Float[Tensor, ""], torch.tensor(0.5)),
+        (np.float64(0.5), Float[Tensor, "*head"], torch.tensor(0.5)),
+        (torch.ones(2).double(), Float[Tensor, "head"], torch.ones(2)),
+        (torch.ones(2).long(), Float[Tensor, "head"], torch.ones(2)),
+        (torch.ones(2), Int[Tensor, "head"], torch.ones(2).long()),
+        (torch.ones(2) / 2, Int[Tensor, "head"], torch.ones(2) / 2),
+        (torch.ones(2), Bool[Tensor, "head"], torch.ones(2)),
+        ([torch.tensor(3.0), np.float32(2)], tuple[int, float], (3, 2.0)),
+        ({"a": torch.ones(2).double()}, dict[str, Tensor], {"a": torch.ones(2)}),
+        ((torch.ones(2), (1, 2)), tuple[Float[Tensor, "2"], list], (torch.ones(2), [1, 2])),
+        (2.5, int, 2.5),
+        ("text", Float[Tensor, ""], "text"),
+        (None, float, None),
+        (torch.ones(3), float, torch.ones(3)),
+    ],
+)
+def test_an_output_in_the_promised_form(output, annotation, expected):
+    made = promised(output, annotation)
+    assert type(made) is type(expected)
+    if not isinstance(expected, str | None):
+        torch.testing.assert_close(made, expected, rtol=0, atol=0)
+
+
+def test_gradients_are_kept():
+    x = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    promised(x**2, Float[Tensor, ""]).backward()
+    assert x.grad == 4
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_every_form_of_a_right_answer_passes_or_is_refused_for_its_form(id):
+    exercise = exercises.get(id)
+    for index in range(MOST_FORMS):
+        result = exercise.check(in_form(id, index)(exercise.reference))
+        assert result.status == "passed" or result.diagnosis in REFUSED, (index, result.message)
+
+
+def accepted_form(id: str, index: int) -> int:
+    """The number of an accepted form, ``index`` or the next that is accepted."""
+    exercise = exercises.get(id)
+    numbers = [(index + step) % MOST_FORMS for step in range(MOST_FORMS)]
+    return next(n for n in numbers if exercise.check(in_form(id, n)(exercise.reference)).status == "passed")
+
+
+@pytest.mark.parametrize("path", lessons()[:-1], ids=[path.stem for path in lessons()[:-1]])
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_lesson_runs_with_every_answer_in_another_form(path, index):
+    notebook = in_state(read_lesson(path), "solved")
+    ids = [id for cell in notebook.cells if (id := exercise_of(cell))]
+    for cell in notebook.cells:
+        id = exercise_of(cell)
+        if id:
+            line = f'@exercise("{id}")\n'
+            other = f'{line}@in_form("{id}", {accepted_form(id, index)})\n'
+            cell.source = "from tests.forms import in_form\n\n" + cell.source.replace(line, other)
+    assert statuses(execute(notebook)) == dict.fromkeys(ids, "passed")
