@@ -247,7 +247,8 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     if expected.ndim == 0 and isinstance(output, int | float):
         output = torch.tensor(float(output))
     if not isinstance(output, Tensor):
-        return Wrong("wrong type", f"expected a torch.Tensor [{axes}], got {type(output).__name__}.")
+        wanted = f"a torch.Tensor [{axes}]" if axes else "a single number (a tensor without axes)"
+        return Wrong("wrong type", f"expected {wanted}, got {type(output).__name__}.")
     if output.shape != expected.shape:
         wanted = f"shape {list(expected.shape)} [{axes}]" if expected.ndim else "a single number"
         received = f"shape {list(output.shape)}" if output.ndim else "a single number"
@@ -267,8 +268,14 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     return Wrong(
         "wrong values",
         f"{wrong.sum()} of {wrong.numel()} entries differ, first at {_entry(index, axes)}: "
-        f"expected {expected[index]:.4g}, got {output[index]:.4g}.",
+        "expected {}, got {}.".format(*_unlike(expected[index].item(), output[index].item())),
     )
+
+
+def _unlike(expected: float, received: float) -> tuple[str, str]:
+    """Write two numbers with four digits, or with as many as it takes to tell them apart."""
+    texts = ((f"{expected:.{digits}g}", f"{received:.{digits}g}") for digits in range(4, 10))
+    return next((pair for pair in texts if pair[0] != pair[1]), (f"{expected:.9g}", f"{received:.9g}"))
 
 
 def _entry(index: tuple[int, ...], axes: str) -> str:
