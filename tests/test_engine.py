@@ -13,7 +13,8 @@ import torch
 from helpers import exercises
 from helpers.exercises import engine, sandbox
 from helpers.exercises.cards import result_card
-from helpers.exercises.engine import Exercise, Mistake, Result, Trial, Wrong, difference
+from helpers.exercises.comparison import difference
+from helpers.exercises.engine import Exercise, Mistake, Result, Trial, Wrong
 
 
 def endless(pattern):
@@ -242,16 +243,3 @@ def test_what_may_stand_for_the_expected_numbers(output, expected):
 def test_a_message_is_cut_to_a_length_that_a_card_can_show():
     result = Result(exercises.get("0.3"), "failed", "x" * 10**6)
     assert len(result.message) == engine.MAX_MESSAGE_CHARACTERS
-
-
-@pytest.mark.parametrize(
-    ("output", "message"),
-    [
-        (torch.tensor(0.50003), "first at the only entry: expected 0.5, got 0.50003."),
-        (torch.tensor(0.7), "first at the only entry: expected 0.5, got 0.7."),
-        ("0.5", "expected a single number (a tensor without axes), got str."),
-        (torch.ones(2), "expected a single number, got shape [2]."),
-    ],
-)
-def test_a_difference_is_shown_with_the_digits_it_takes(output, message):
-    assert str(difference(output, torch.tensor(0.5), "")).endswith(message)

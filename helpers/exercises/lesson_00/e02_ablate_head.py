@@ -5,7 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong, difference
+from helpers.exercises.comparison import difference
+from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator, small_model
 
 

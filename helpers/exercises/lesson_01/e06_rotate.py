@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong, difference
+from helpers.exercises.comparison import difference
+from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator, small_model
 from helpers.residual import rotate
 
