@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from helpers.exercises.lesson_04.e10_induction_head import SECOND_COPY
 from helpers.exercises.lesson_04.heads_by_hand import first_layer_input, second_layer_input
-from helpers.exercises.sandbox import TimeUp
+from helpers.exercises.time_limit import TimeUp
 from helpers.planted import HeadWeights, attend
 
 

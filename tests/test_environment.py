@@ -44,6 +44,7 @@ def run_alone(folder: Path, code: str, **variables: str) -> subprocess.Completed
 
 
 WHERE = "import helpers\nprint(helpers.__file__, sys.path.count(str(root)))"
+AWAY = "import sys\nsys.prefix = '/nowhere/.venv'\n"  # a Python that is not that of the course's .venv
 
 
 @pytest.mark.parametrize("host", ["Colab", "Kaggle"])
@@ -51,7 +52,7 @@ def test_colab_and_kaggle_fetch_the_course_once_and_the_cell_is_safe_to_run_twic
     (tmp_path / "google").mkdir()
     (tmp_path / "google/colab.py").touch()
     cell = first_cell().replace(__repository__, f"file://{remote}")
-    start = "import google.colab\n" if host == "Colab" else ""
+    start = AWAY + ("import google.colab\n" if host == "Colab" else "")
     variables = {"PYTHONPATH": str(tmp_path)} | (
         {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"} if host == "Kaggle" else {}
     )
@@ -62,14 +63,13 @@ def test_colab_and_kaggle_fetch_the_course_once_and_the_cell_is_safe_to_run_twic
 
 def test_without_a_network_kaggle_gets_one_sentence(tmp_path):
     cell = first_cell().replace(__repository__, f"file://{tmp_path}/nothing")
-    done = run_alone(tmp_path, cell, KAGGLE_KERNEL_RUN_TYPE="Interactive")
+    done = run_alone(tmp_path, AWAY + cell, KAGGLE_KERNEL_RUN_TYPE="Interactive")
     assert "access to the internet turned on?" in done.stderr.splitlines()[-1]
 
 
 def test_elsewhere_a_lesson_away_from_its_course_fetches_nothing_and_says_what_to_do(tmp_path):
     """Unless its Python is that of the course's .venv, which leads to the course."""
-    away = "import sys\nsys.prefix = '/nowhere/.venv'\n"
-    done = run_alone(tmp_path, away + first_cell())
+    done = run_alone(tmp_path, AWAY + first_cell())
     assert f"Expected the course in {tmp_path} or above it, found none." in done.stderr.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["alone.py"]
     inside = f"import sys\nsys.prefix = {str(ROOT / '.venv')!r}\n"

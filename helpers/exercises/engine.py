@@ -20,13 +20,12 @@ from helpers.exercises.comparison import difference
 from helpers.exercises.forms import promised
 from helpers.exercises.sandbox import (
     PrintRecorder,
-    TimeUp,
     Wrong,
     isolated,
     models_unchanged,
     to_plain_values,
-    within_time,
 )
+from helpers.exercises.time_limit import TimeUp, within_time
 
 TIME_LIMIT_SECONDS = 10
 MAX_MESSAGE_CHARACTERS = 1000  # a message may quote what a function returned

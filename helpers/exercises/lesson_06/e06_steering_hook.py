@@ -5,7 +5,8 @@ import torch
 from helpers.exercises import engine
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
-from helpers.exercises.sandbox import to_plain_values, within_time
+from helpers.exercises.sandbox import to_plain_values
+from helpers.exercises.time_limit import within_time
 from helpers.steering import steering_hook
 
 
