@@ -59,7 +59,7 @@ def mutants(exercise: Exercise) -> list[Mutant]:
     tree = ast.parse(_source(exercise))
     made, seen = [], {ast.unparse(tree)}
     changes: dict[str, int] = {}
-    for place, node in enumerate(ast.walk(tree)):
+    for place in range(sum(1 for _ in ast.walk(tree))):
         for number in itertools.count():
             mutated = copy.deepcopy(tree)
             before, after, at = _mutate(mutated, place, number)

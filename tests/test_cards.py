@@ -28,10 +28,46 @@ def test_a_result_says_what_to_do_next():
     }
     assert "The cells below use your function." in texts["passed"]
     assert "the diagnosis: the message." in texts["failed"]
-    assert "Replace `raise NotImplementedError` in previous_token_score" in texts["not attempted"]
-    for status in ("failed", "not attempted"):
-        assert 'hint("0.3") gives a hint' in texts[status]
-        assert "the cells below use the reference solution" in texts[status]
+    assert 'hint("0.3") gives a hint' in texts["failed"]
+    assert "the cells below use the reference solution" in texts["failed"]
+
+
+def test_an_exercise_without_an_answer_takes_one_line():
+    def stub(pattern):
+        """Return the score."""
+        raise NotImplementedError
+
+    def begun(pattern):
+        diagonal = pattern.diagonal(-1)
+        raise NotImplementedError(diagonal)
+
+    exercise = exercises.get("0.3")
+    line = '○ 0.3 Not attempted: find the previous-token head · hint("0.3") · solution("0.3")'
+    assert repr(result_card(exercise.check(stub))) == line
+    remedy = "Remove the line `raise NotImplementedError` once your code is complete."
+    assert repr(result_card(exercise.check(begun))) == f"{line}\n{remedy}"
+
+
+def test_a_difference_is_shown_as_small_tables_that_need_no_colour():
+    """Of the matrix around the first wrong entry, wrong entries underlined."""
+
+    def wrong_at_the_end(q, k):
+        pattern = exercises.get("0.1").reference(q, k)
+        pattern[1, -1, -1] += 0.5
+        return pattern
+
+    html = result_card(exercises.get("0.1").check(wrong_at_the_end))._repr_html_()
+    assert html.count("<table>") == 3 and html.count("<u>") == 2
+    for text in ("expected", "yours", "difference", "·", "head=1, query 0 to"):
+        assert text in html
+    assert "color" not in html.split("<div style='display:flex")[1]
+
+
+def test_a_single_number_or_another_shape_has_no_tables():
+    for answer in (lambda pattern: pattern, lambda pattern: "text"):
+        assert "<table" not in result_card(exercises.get("0.3").check(answer))._repr_html_()
+    vector = result_card(exercises.get("1.9").check(lambda residuals, W_U, token: residuals[:, 0]))
+    assert vector._repr_html_().count("<tr>") == 3
 
 
 def test_progress_is_one_bar_per_lesson():

@@ -1,5 +1,7 @@
 """An answer that a check accepts works in every later cell, in whatever form it returns its numbers."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 from helpers import exercises
 from helpers.build.lesson_files import exercise_of, lessons, read_lesson
 from helpers.build.lesson_runs import execute, in_state, statuses
-from helpers.exercises.forms import promised
+from helpers.exercises.forms import describe, describe_promise, promised
 from tests.forms import MOST_FORMS, in_form
 
 REFUSED = ("wrong dtype", "wrong type")
@@ -40,6 +42,20 @@ def test_an_output_in_the_promised_form(output, annotation, expected):
     assert type(made) is type(expected)
     if not isinstance(expected, str | None):
         torch.testing.assert_close(made, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("output", "annotation", "got", "promise"),
+    [
+        (torch.ones(2, 3), tuple[Float[Tensor, "2"], int], "a tensor of shape [2, 3]", "a tuple (a tensor [2], a whole number)"),
+        (torch.tensor(1), list[int], "a tensor without axes of torch.int64", "a list"),
+        ((1, 2.0, "x"), Tensor, "a tuple (a whole number, a number, a text)", "a tensor"),
+        ([0] * 9, Callable, "a list", "a function"),
+        (len, dict[str, Tensor], "a builtin_function_or_method", "a dictionary"),
+    ],
+)  # fmt: skip
+def test_values_and_promises_in_words(output, annotation, got, promise):
+    assert (describe(output), describe_promise(annotation)) == (got, promise)
 
 
 def test_gradients_are_kept():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
 from helpers import exercises
-from helpers.exercises import engine
+from helpers.exercises import trial
 from helpers.exercises.cards import result_card
 from tests.fuzz import WRONG
 
@@ -84,6 +84,6 @@ ENDLESS = [
 
 @every_exercise
 def test_what_never_ends_is_stopped(exercise, monkeypatch, record_property):
-    monkeypatch.setattr(engine, "TIME_LIMIT_SECONDS", 0.02)
+    monkeypatch.setattr(trial, "TIME_LIMIT_SECONDS", 0.02)
     assert all(rejected(exercise, answer) for answer in ENDLESS)
     record_property("wrong functions", len(ENDLESS))

@@ -192,7 +192,7 @@ def test_a_check_judges_what_the_last_run_of_the_cell_defined_or_says_so(noteboo
 
 
 def test_pdb_in_an_answer_is_seen_and_has_no_time_limit(notebook):
-    notebook.run("from helpers.exercises import engine\nengine.TIME_LIMIT_SECONDS = 0.5")
+    notebook.run("from helpers.exercises import trial\ntrial.TIME_LIMIT_SECONDS = 0.5")
     notebook.run("""
         @exercise("0.3")
         def scores(patterns):
@@ -213,7 +213,7 @@ def test_pdb_in_an_answer_is_seen_and_has_no_time_limit(notebook):
                 pass
     """)
     assert "too slow: Stopped after 0.5 s" in notebook.run("check(endless)")
-    notebook.run("engine.TIME_LIMIT_SECONDS = 10")
+    notebook.run("trial.TIME_LIMIT_SECONDS = 10")
 
 
 def test_the_debugger_of_jupyterlab_draws_no_warning():

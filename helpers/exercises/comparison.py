@@ -52,3 +52,18 @@ def _unlike(expected: float, received: float) -> tuple[str, str]:
 def _entry(index: tuple[int, ...], axes: str) -> str:
     """Write an index with the names of its axes: ``head=0, query=2, key=1``."""
     return ", ".join(f"{name}={i}" for name, i in zip(axes.split(), index)) or "the only entry"
+
+
+def equal(before, after) -> bool:
+    """Return True if a value still equals the original: tensors, and containers of tensors.
+
+    >>> equal([torch.ones(2)], [torch.zeros(2)])
+    False
+    """
+    if isinstance(before, Tensor):
+        return isinstance(after, Tensor) and before.shape == after.shape and torch.equal(before, after)
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(equal(before[key], after[key]) for key in before)
+    if type(before) in (list, tuple):
+        return len(before) == len(after) and all(map(equal, before, after))
+    return True

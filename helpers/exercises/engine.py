@@ -5,35 +5,33 @@ raise ``Wrong`` with the name of the mistake and a sentence about it. The engine
 everything else: time, inputs, random state, hooks, prints and exceptions.
 """
 
+import ast
 import bdb
 import contextlib
 import inspect
+import re
 import textwrap
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
-
-from helpers.exercises.comparison import difference
-from helpers.exercises.forms import promised
-from helpers.exercises.sandbox import (
-    PrintRecorder,
-    Wrong,
-    isolated,
-    models_unchanged,
-    to_plain_values,
-)
+from helpers.exercises.explanations import explain
+from helpers.exercises.forms import describe, describe_promise, promised
+from helpers.exercises.sandbox import PrintRecorder, Wrong, isolated
 from helpers.exercises.time_limit import TimeUp, within_time
+from helpers.exercises.trial import Comparison, Trial
 
-TIME_LIMIT_SECONDS = 10
-MAX_MESSAGE_CHARACTERS = 1000  # a message may quote what a function returned
-NOTHING_RETURNED = {  # type of the output → what to do
-    "NoneType": "Does every path through it end in a return?",
-    "generator": "Write return in place of yield.",
-    "coroutine": "Write def in place of async def.",
+EXPLANATION_SECONDS = 5  # for all that is run to explain a difference
+LEAST_AGREEMENT = 2 / 3  # with the wrong outputs: at limits an answer with a known mistake may have two
+LIBRARY_ERRORS = {  # part of the text → what to do
+    "unexpected keyword argument 'hook'": (
+        "a hook is called with two arguments, the second by its name: write def edit(activation, hook)."
+    ),
 }
+FOLDERS = re.compile(
+    r"(?<![\w.])([A-Za-z]:)?([/\\][^\s/\\'\":]+)+[/\\]"
+)  # of this machine, which say nothing
+MAX_MESSAGE_CHARACTERS = 1000  # a message may quote what a function returned
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,8 @@ class Exercise:
         if not callable(answer):
             message = f"expected a function, got {type(answer).__name__}."
             return Result(self, "failed", message, "not a function")
+        trial = Trial(self, answer)
         try:
-            trial = Trial(self, answer)
             for test in self.tests:
                 test(trial)
             return Result(self, "passed", "")
@@ -99,30 +97,71 @@ class Exercise:
         except NotImplementedError as error:
             line = _learner_line(error, answer)
             if line is not None and "raise NotImplementedError" in line[1]:
-                return Result(self, "not attempted", "")
-            return self._crash(error, answer)  # torch raises it, too
+                return Result(self, "not attempted", _still_to_remove(answer))
+            return self._crash(error, trial)  # torch raises it, too
         except Wrong as wrong:
-            return Result(self, "failed", str(wrong), wrong.diagnosis)
+            wrong = self._explained(answer, wrong) if wrong.comparison else wrong
+            return Result(self, "failed", str(wrong), wrong.diagnosis, comparison=wrong.comparison)
         except bdb.BdbQuit:
             message = "You left the debugger before your function ended. Run this cell again."
             return Result(self, "failed", message, "stopped")
         except TimeUp:
             message = (
-                f"Stopped after {TIME_LIMIT_SECONDS} s. Is there an infinite loop, "
+                f"Stopped after {trial.seconds} s. Is there an infinite loop, "
                 "or is the whole d_model × d_model matrix formed? "
                 "(If torch.compile was still at work, run this cell again.)"
             )
             return Result(self, "failed", message, "too slow")
         except BaseException as error:  # whatever a learner's function raises, SystemExit included
-            return self._crash(error, answer)
+            return self._crash(error, trial)
 
-    def _crash(self, error: BaseException, answer: Callable) -> "Result":
+    def _explained(self, answer: Callable, wrong: Wrong) -> Wrong:
+        """Return a difference with its cause, if one mistake explains all comparisons."""
+        trial = Trial(self, answer, goes_on=True)
         try:
-            text = within_time(TIME_LIMIT_SECONDS, lambda: str(error)[:300])
+            with isolated(PrintRecorder()):  # what these calls print is not shown
+                cause = within_time(EXPLANATION_SECONDS, self._cause, trial)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # an answer that ends otherwise with other inputs stays unexplained
+            return wrong
+        return cause or wrong
+
+    def _cause(self, trial: Trial) -> Wrong | None:
+        """Return the known mistake that gives most of the wrong outputs, else a difference."""
+        for test in self.tests:
+            with contextlib.suppress(Exception):
+                test(trial)
+        problems = [(comparison, comparison.problem()) for comparison in trial.comparisons]
+        failed = [comparison for comparison, problem in problems if problem]
+        numbers = [comparison for comparison, problem in problems if problem and problem.diagnosis != "NaN"]
+        failed = numbers or failed
+        known = [(self._agreements(mistake, failed), mistake) for mistake in self.mistakes]
+        most = max((count for count, _ in known), default=0)
+        if most >= max(LEAST_AGREEMENT * len(failed), min(2, len(failed))) > 0:
+            closest = [mistake for count, mistake in known if count == most]
+            mistake = max(closest, key=lambda mistake: self._agreements(mistake, trial.comparisons))
+            return Wrong(mistake.name, mistake.explanation, failed[0])
+        return explain(trial.comparisons, trial)
+
+    def _agreements(self, mistake: Mistake, comparisons: list[Comparison]) -> int:
+        return sum(comparison.agrees(mistake.answer) for comparison in comparisons)
+
+    def _crash(self, error: BaseException, trial: Trial) -> "Result":
+        line = _learner_line(error, trial.answer)
+        if line is None and trial.output is not None:  # raised by a test, about the output
+            promise = describe_promise(inspect.signature(self.reference).return_annotation)
+            message = f"expected {promise}, got {describe(trial.output)}."
+            return Result(self, "failed", message, "wrong type")
+        try:
+            text = within_time(trial.seconds, lambda: str(error)[:300])
         except BaseException:
             text = "(an error that cannot be shown)"
-        line = _learner_line(error, answer)
+        for part, remedy in LIBRARY_ERRORS.items():
+            if part in text:
+                return Result(self, "failed", remedy, "exception")
         position = f" in your line {line[0]}: {line[1]}" if line else ""
+        text = FOLDERS.sub("", text)
         return Result(self, "failed", f"{type(error).__name__}: {text}{position}", "exception")
 
 
@@ -138,101 +177,20 @@ class Result:
     message: str
     diagnosis: str | None = None
     printed: str = ""
+    comparison: Comparison | None = None  # of the output with what was expected, where they differ
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         self.message = self.message[:MAX_MESSAGE_CHARACTERS]
 
 
-class Trial:
-    """A learner's function, called with copies of the inputs and within the time limit."""
-
-    def __init__(self, exercise: Exercise, answer: Callable):
-        self.exercise, self.answer = exercise, answer
-
-    def call(self, *arguments):
-        """Return the answer's output, in the form that the exercise promises.
-
-        Raises ``Wrong`` if the answer changed an input, left a hook on a model or returned nothing.
-        """
-        copies = [_copied(argument) for argument in arguments]
-        try:
-            with models_unchanged(arguments):
-                output = within_time(TIME_LIMIT_SECONDS, lambda: to_plain_values(self.answer(*copies)))
-        except RuntimeError as error:
-            if type(error) is RuntimeError and "allocate memory" in str(error):
-                raise Wrong(
-                    "out of memory",
-                    "a matrix too large for memory was formed. Keep to the thin factors.",
-                ) from error
-            raise
-        if not _equal(arguments, tuple(copies)):
-            raise Wrong(
-                "changed its input",
-                "your function changed one of its inputs in place. "
-                "Work on a copy: x.clone(), dict(x), list(x).",
-            )
-        kind = type(output).__name__
-        if kind in NOTHING_RETURNED:
-            what = "None" if output is None else f"a {kind}"
-            raise Wrong(f"returned {what}", f"your function returned {what}. {NOTHING_RETURNED[kind]}")
-        output = self.exercise.in_form(output)
-        return output.detach() if isinstance(output, Tensor) else output
-
-    def matches(
-        self,
-        arguments: tuple,
-        expected: Tensor,
-        axes: str,
-        tolerance: float = 1e-5,
-        pick: Callable = lambda output: output,
-    ) -> None:
-        """Raise ``Wrong`` unless the output equals ``expected``.
-
-        Known mistakes are recognised by their output. ``pick`` selects the part of the output that
-        is compared.
-        """
-        self.behaves(lambda function: pick(function(*arguments)), expected, axes, tolerance)
-
-    def behaves(
-        self, experiment: Callable, expected: Tensor, axes: str, tolerance: float = 1e-5, what: str = ""
-    ) -> None:
-        """Raise ``Wrong`` unless ``experiment(answer)`` equals ``expected``.
-
-        Known mistakes are recognised by their result. An experiment calls a function and measures
-        its effect. ``what`` names the measured quantity where it is not the function's own output.
-        """
-        observed = experiment(self.call)
-        problem = difference(observed, expected, axes, tolerance)
-        if problem is None:
-            return
-        for mistake in self.exercise.mistakes:
-            with contextlib.suppress(Exception):  # a mistake that cannot run here is not this one
-                if difference(observed, experiment(mistake.answer), axes, tolerance) is None:
-                    problem = Wrong(mistake.name, mistake.explanation)
-                    break
-        prefix = f"{what}: " if what and problem.diagnosis == "wrong values" else ""
-        raise Wrong(problem.diagnosis, f"{prefix}{problem}")
-
-
-def _copied(argument):
-    """Copy a tensor, or a dictionary, list or tuple of tensors; return anything else as it is."""
-    if isinstance(argument, Tensor):
-        return argument.clone()
-    if isinstance(argument, dict):
-        return {key: _copied(value) for key, value in argument.items()}
-    return type(argument)(map(_copied, argument)) if type(argument) in (list, tuple) else argument
-
-
-def _equal(before, after) -> bool:
-    """Return True if a copy that a function was called with still equals the original."""
-    if isinstance(before, Tensor):
-        return isinstance(after, Tensor) and before.shape == after.shape and torch.equal(before, after)
-    if isinstance(before, dict):
-        return before.keys() == after.keys() and all(_equal(before[key], after[key]) for key in before)
-    if type(before) in (list, tuple):
-        return len(before) == len(after) and all(map(_equal, before, after))
-    return True
+def _still_to_remove(answer: Callable) -> str:
+    """Return what to do if an answer has code beside the line that marks it as not attempted."""
+    with contextlib.suppress(Exception):  # an answer without source
+        function = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(answer)))).body[0]
+        if len(function.body) > 1 + (ast.get_docstring(function) is not None):
+            return "Remove the line `raise NotImplementedError` once your code is complete."
+    return ""
 
 
 def _learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:

@@ -5,10 +5,24 @@ is. Later cells get the promised form, so that they can stack, compare and index
 """
 
 import typing
+from collections.abc import Callable
+from types import FunctionType
 
 import numpy as np
 import torch
 from torch import Tensor
+
+MOST_DESCRIBED = 5  # entries of a container
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "a dictionary",
+    tuple: "a tuple",
+    Callable: "a function",
+    FunctionType: "a function",
+}
 
 
 def promised(output, annotation):
@@ -58,3 +72,32 @@ def _as_number(output, kind: type):
     if not isinstance(output, int | float) or (kind is int and output != int(output)):
         return output
     return kind(output)
+
+
+def describe(value: object) -> str:
+    """Return what a value is, in words.
+
+    >>> describe((torch.ones(2, 3), 1.5))
+    'a tuple (a tensor of shape [2, 3], a number)'
+    """
+    if isinstance(value, Tensor):
+        shape = f"of shape {list(value.shape)}" if value.ndim else "without axes"
+        return f"a tensor {shape}" + ("" if value.is_floating_point() else f" of {value.dtype}")
+    if isinstance(value, tuple | list) and 0 < len(value) <= MOST_DESCRIBED:
+        return f"a {type(value).__name__} ({', '.join(map(describe, value))})"
+    return WORDS.get(type(value), f"a {type(value).__name__}")
+
+
+def describe_promise(annotation: object) -> str:
+    """Return what a return annotation promises, in words.
+
+    >>> describe_promise(tuple[Tensor, int])
+    'a tuple (a tensor, a whole number)'
+    """
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if hasattr(annotation, "array_type"):
+        return f"a tensor [{getattr(annotation, 'dim_str', '')}]"
+    if origin is tuple:
+        return f"a tuple ({', '.join(map(describe_promise, parts))})"
+    kind = origin or annotation
+    return "a tensor" if kind is Tensor else WORDS.get(kind, f"a {getattr(kind, '__name__', 'value')}")

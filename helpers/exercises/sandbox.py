@@ -4,6 +4,7 @@ import contextlib
 import io
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from types import CoroutineType, FunctionType, MethodType
@@ -21,11 +22,14 @@ MAX_RETURNED_VALUES = 10**7  # per tensor; no exercise asks for a thousandth of 
 
 
 class Wrong(Exception):  # noqa: N818 - a wrong answer is a result, not an error
-    """A mistake with a name (the diagnosis) and a sentence that says what is wrong."""
+    """A mistake with a name (the diagnosis) and a sentence that says what is wrong.
 
-    def __init__(self, diagnosis: str, message: str):
+    ``comparison`` is what showed it, if it was a comparison of numbers.
+    """
+
+    def __init__(self, diagnosis: str, message: str, comparison=None):
         super().__init__(message)
-        self.diagnosis = diagnosis
+        self.diagnosis, self.comparison = diagnosis, comparison
 
 
 class PrintRecorder(io.TextIOBase):
@@ -74,6 +78,7 @@ def isolated(printed: PrintRecorder) -> Iterator[None]:
             torch.enable_grad(),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
+            warnings.catch_warnings(action="ignore"),  # they quote folders, and lines of libraries
         ):
             yield
     finally:

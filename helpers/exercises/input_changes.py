@@ -1,0 +1,136 @@
+"""Explanations that call an answer and its reference again, with one input changed."""
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from helpers.exercises.comparison import difference
+from helpers.exercises.trial import Comparison, Trial
+
+Explanation = tuple[str, str, str]  # diagnosis, sentence, label
+
+
+def _tensors(comparison: Comparison, trial: Trial) -> list[str]:
+    return [name for name, value in trial.arguments_of(comparison).items() if isinstance(value, Tensor)]
+
+
+def _expected_with(comparison: Comparison, trial: Trial, **changed) -> Tensor:
+    """Return what the reference gives with other arguments, which it must not change."""
+    arguments = trial.arguments_of(comparison) | changed
+    copies = [value.clone() if isinstance(value, Tensor) else value for value in arguments.values()]
+    return torch.as_tensor(comparison.pick(trial.exercise.in_form(trial.exercise.reference(*copies))))
+
+
+def _observed_with(comparison: Comparison, trial: Trial, **changed) -> Tensor:
+    """Return what the answer gives with other arguments."""
+    arguments = trial.arguments_of(comparison) | changed
+    return torch.as_tensor(comparison.pick(trial.call(*arguments.values())))
+
+
+def _same(comparison: Comparison, output: Tensor, other: Tensor) -> bool:
+    return difference(output, other.float(), comparison.axes, comparison.tolerance) is None
+
+
+def _gives_an_input(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    for name in _tensors(comparison, trial):
+        if _same(comparison, comparison.observed, trial.arguments_of(comparison)[name]):
+            yield "input returned", f"this is {name}, unchanged.", ""
+
+
+def _arguments_swapped(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    arguments = trial.arguments_of(comparison)
+    for first, second in itertools.combinations(arguments, 2):
+        if type(arguments[first]) is not type(arguments[second]):
+            continue
+        swapped = {first: arguments[second], second: arguments[first]}
+        try:
+            output = _expected_with(comparison, trial, **swapped)
+        except Exception:  # their shapes differ, or one must be what the other is not
+            continue
+        if _same(comparison, comparison.observed, output):
+            yield "arguments swapped", f"{first} and {second} are swapped.", ""
+
+
+def _takes_another_number(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    for name, number in trial.arguments_of(comparison).items():
+        for step in (-1, 1) if type(number) is int else ():
+            try:
+                output = _expected_with(comparison, trial, **{name: number + step})
+            except Exception:  # no such layer, head or length
+                continue
+            if _same(comparison, comparison.observed, output):
+                yield f"{name} off by one", f"this is what {name} {step:+} gives.".replace("1", " 1"), ""
+
+
+def _transposes_an_argument(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    for name in _tensors(comparison, trial):
+        tensor = trial.arguments_of(comparison)[name]
+        try:
+            output = _expected_with(comparison, trial, **{name: tensor.mT})
+        except Exception:  # not square, or no matrix
+            continue
+        if _same(comparison, comparison.observed, output):
+            yield f"{name} transposed", f"this is what the transpose of {name} gives.", ""
+
+
+def _is_random(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    if comparison.arguments and not _same(
+        comparison, _observed_with(comparison, trial), _observed_with(comparison, trial)
+    ):
+        yield "random", "two calls with the same inputs gave different outputs.", ""
+
+
+def _ignores_an_argument(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    for name, changed in _changes(comparison, trial):
+        expected, observed = (
+            run(comparison, trial, **{name: changed}) for run in (_expected_with, _observed_with)
+        )
+        if not _same(comparison, expected, _expected_with(comparison, trial)) and _same(
+            comparison, observed, comparison.observed
+        ):
+            yield f"{name} ignored", f"your output stays the same when only {name} changes.", ""
+
+
+def _changes(comparison: Comparison, trial: Trial) -> Iterator[tuple[str, object]]:
+    """Yield every argument that can be changed, with another value."""
+    for name, value in trial.arguments_of(comparison).items():
+        if isinstance(value, Tensor) and value.ndim:
+            rolled = (value.roll(1, axis) for axis in reversed(range(value.ndim)))
+            changed = next((other for other in rolled if not torch.equal(other, value)), None)
+            if changed is not None:
+                yield name, changed
+        elif isinstance(value, float):
+            yield name, value / 2
+        elif type(value) is int:
+            yield name, value - 1 if value > 0 else value + 1
+
+
+def _depends_on_too_much(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    """Find an entry that changes with the end of an input, where the expected one does not."""
+    expected, observed = _expected_with(comparison, trial), comparison.observed
+    for name in _tensors(comparison, trial):
+        value = trial.arguments_of(comparison)[name]
+        for axis, axis_name in enumerate(trial.axis_names(name)):
+            changed = value.clone()
+            changed.select(axis, -1).copy_(value.select(axis, 0))
+            still = torch.isclose(_expected_with(comparison, trial, **{name: changed}), expected)
+            moved = ~torch.isclose(_observed_with(comparison, trial, **{name: changed}), observed, atol=1e-4)
+            if value.shape[axis] > 1 and (still & moved).any():
+                yield (
+                    "depends on too much",
+                    f"entries of your output change with {name} at the last {axis_name}; they should not.",
+                    "",
+                )
+
+
+INPUT_FORMS = (
+    _gives_an_input,
+    _arguments_swapped,
+    _takes_another_number,
+    _transposes_an_argument,
+    _is_random,
+    _ignores_an_argument,
+    _depends_on_too_much,
+)
