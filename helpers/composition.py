@@ -91,7 +91,7 @@ def random_scores(
 ) -> Float[Tensor, " sample"]:
     """Composition scores of pairs of unrelated random circuits of rank ``d_head``.
 
-    The mean of their squares is 1/d_model.
+    A circuit is a product of two Gaussian matrices. The mean of the squared scores is 1/d_model.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> scores = random_scores(64, d_head=4, samples=500, generator=generator)
@@ -124,7 +124,7 @@ def reading_matrix(
 
 
 def pair_scores(
-    W_OV: Float[Tensor, "sender d_in d_model"], reads: Float[Tensor, "receiver d_model d_out"]
+    W_OV: Float[Tensor, "sender d_model d_model"], reads: Float[Tensor, "receiver d_model d_model"]
 ) -> Float[Tensor, "sender receiver"]:
     """Composition score of every sender's  W_V W_O  with every receiver's reading matrix.
 
@@ -183,7 +183,8 @@ def alignment(
     """Contribution of each pair (output direction of A, input direction of B) to the squared score.
 
     With A = Σ σ_i u_i v_iᵀ and B = Σ τ_j w_j z_jᵀ  the entries are
-    σ_i² τ_j² (v_i · w_j)² / (Σ σ² Σ τ²). They sum to the square of the composition score.
+    σ_i² τ_j² (v_i · w_j)² / (Σ σ² Σ τ²), largest σ and τ first. They sum to the square of the
+    composition score.
 
     >>> alignment(torch.eye(4), torch.eye(4)).sum()
     tensor(0.2500)

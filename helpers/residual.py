@@ -92,7 +92,8 @@ def spectrum(vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, " direction
     """Variances along the principal directions of the rows, descending.
 
     They sum to the total variance. The eigenvalues of the covariance matrix (centred, divisor
-    rows - 1), from the singular values of the centred rows.
+    rows - 1), from the singular values of the centred rows. With fewer rows than columns there is
+    one for every row; the others are 0.
 
     >>> spectrum(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]])).round(decimals=3)
     tensor([1., 0.])
@@ -102,7 +103,7 @@ def spectrum(vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, " direction
 
 
 def dimensions(spectrum: Float[Tensor, " direction"], fraction: float = 0.8) -> tuple[int, float]:
-    """Fewest directions that hold ``fraction`` of the variance, and the participation ratio.
+    """Fewest directions that hold ``fraction`` (< 1) of the variance, and the participation ratio.
 
     Participation ratio:  (Σ λ)² / Σ λ², which is n for n directions of equal variance.
 
@@ -111,7 +112,7 @@ def dimensions(spectrum: Float[Tensor, " direction"], fraction: float = 0.8) -> 
     """
     held = spectrum.cumsum(dim=0) / spectrum.sum()
     ratio = spectrum.sum() ** 2 / (spectrum**2).sum()
-    return min(int((held < fraction).sum()) + 1, len(spectrum)), ratio.item()
+    return int((held < fraction).sum()) + 1, ratio.item()
 
 
 def held_out_fraction(

@@ -83,7 +83,7 @@ def in_context_score(
 
 
 def phase_change(steps: Float[Tensor, " record"], values: Float[Tensor, " record"]) -> Float[Tensor, ""]:
-    """First recorded step at which ``values`` is halfway between its first and its last entry.
+    """First recorded step at which ``values`` has come half of the way to its last entry, or more.
 
     >>> phase_change(torch.tensor([0.0, 10.0, 20.0]), torch.tensor([0.0, 7.0, 8.0]))
     tensor(10.)

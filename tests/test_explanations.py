@@ -54,6 +54,13 @@ MASK = exercise(mask, matrices(mask))
 TOTAL = exercise(total, matrices(total, ""))
 
 
+def signed(x: Float[Tensor, "row column"]) -> Float[Tensor, "3"]:
+    return x.mean() * torch.ones(3)
+
+
+SIGNED = exercise(signed, matrices(signed, "entry"))
+
+
 @pytest.mark.parametrize(
     ("asked", "answer", "diagnosis", "sentence"),
     [
@@ -87,9 +94,10 @@ TOTAL = exercise(total, matrices(total, ""))
         (MASK, lambda x: (x > 0.5).float(), "too few ones", "some entries are 0 where 1 is expected"),
         (MASK, lambda x: 1 - mask(x), "zeros and ones swapped", "every entry is 1 where 0 is expected"),
         (MASK, lambda x: (x.abs() > 0.7).float(), "zeros and ones", "others the reverse"),
-        (TOTAL, lambda x: x.mean(), "wrong values", "entries differ"),  # two factors: neither explains all inputs
+        (TOTAL, lambda x: x.mean(), "wrong values", "expected -2.995"),  # two factors: neither explains all inputs
         (TOTAL, lambda x: x.sum(1), "sum missing", "the sum over axis 0 of your output is missing."),
-        (TOTAL, lambda x: x.abs().sum(), "wrong values", "entries differ"),
+        (SIGNED, lambda x: x.mean().abs() * torch.ones(3), "absolute value", "these are the absolute values"),
+        (TOTAL, lambda x: x.abs().sum(), "wrong values", "expected -2.995"),
     ],
 )  # fmt: skip
 def test_a_general_difference_is_named(asked, answer, diagnosis, sentence):

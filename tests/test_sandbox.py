@@ -48,6 +48,11 @@ def leaves_a_hook(model, tokens, layer, head):
     return model(tokens), [(4, 7, 3, 5)]
 
 
+def leaves_a_raw_hook(model, tokens, layer, head):
+    model.original_model.register_forward_hook(lambda *_: None)
+    return model(tokens), [(4, 7, 3, 5)]
+
+
 def changes_the_weights(model, tokens, layer, head):
     model.blocks[layer].attn.o.weight[:, head * 5 : (head + 1) * 5] = 0
     return model(tokens), [(4, 7, 3, 5)]
@@ -55,7 +60,11 @@ def changes_the_weights(model, tokens, layer, head):
 
 @pytest.mark.parametrize(
     ("answer", "diagnosis"),
-    [(leaves_a_hook, "hook left behind"), (changes_the_weights, "changed the weights")],
+    [
+        (leaves_a_hook, "hook left behind"),
+        (leaves_a_raw_hook, "hook left behind"),
+        (changes_the_weights, "changed the weights"),
+    ],
 )
 def test_a_changed_model_is_noticed_and_not_used_again(answer, diagnosis):
     exercise = exercises.get("0.2")

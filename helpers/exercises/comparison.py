@@ -31,16 +31,15 @@ def difference(output, expected: Tensor, axes: str, tolerance: float = 1e-5) -> 
     output = output.detach().to(expected)
     if output.isnan().any() and not expected.isnan().any():
         index = tuple(output.isnan().nonzero()[0].tolist())
-        return Wrong("NaN", f"expected numbers, got NaN, first at {_entry(index, axes)}.")
+        place = f", first at {_entry(index, axes)}" if index else ""
+        return Wrong("NaN", f"expected numbers, got NaN{place}.")
     wrong = ~torch.isclose(output, expected, atol=tolerance, rtol=tolerance, equal_nan=True)
     if not wrong.any():
         return None
     index = tuple(wrong.nonzero()[0].tolist())
-    return Wrong(
-        "wrong values",
-        f"{wrong.sum()} of {wrong.numel()} entries differ, first at {_entry(index, axes)}: "
-        "expected {}, got {}.".format(*_unlike(expected[index].item(), output[index].item())),
-    )
+    numbers = "expected {}, got {}.".format(*_unlike(expected[index].item(), output[index].item()))
+    count = f"{wrong.sum()} of {wrong.numel()} entries differ, first at {_entry(index, axes)}: "
+    return Wrong("wrong values", f"{count if expected.ndim else ''}{numbers}")
 
 
 def _unlike(expected: float, received: float) -> tuple[str, str]:
@@ -51,7 +50,7 @@ def _unlike(expected: float, received: float) -> tuple[str, str]:
 
 def _entry(index: tuple[int, ...], axes: str) -> str:
     """Write an index with the names of its axes: ``head=0, query=2, key=1``."""
-    return ", ".join(f"{name}={i}" for name, i in zip(axes.split(), index)) or "the only entry"
+    return ", ".join(f"{name}={i}" for name, i in zip(axes.split(), index))
 
 
 def equal(before, after) -> bool:

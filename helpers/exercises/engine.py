@@ -128,24 +128,19 @@ class Exercise:
         return cause or wrong
 
     def _cause(self, trial: Trial) -> Wrong | None:
-        """Return the known mistake that gives most of the wrong outputs, else a difference."""
+        """Return the known mistake that gives the answer's outputs, else a general difference."""
         for test in self.tests:
             with contextlib.suppress(Exception):
                 test(trial)
         problems = [(comparison, comparison.problem()) for comparison in trial.comparisons]
+        right = [comparison for comparison, problem in problems if problem is None]
         failed = [comparison for comparison, problem in problems if problem]
-        numbers = [comparison for comparison, problem in problems if problem and problem.diagnosis != "NaN"]
-        failed = numbers or failed
-        known = [(self._agreements(mistake, failed), mistake) for mistake in self.mistakes]
-        most = max((count for count, _ in known), default=0)
-        if most >= max(LEAST_AGREEMENT * len(failed), min(2, len(failed))) > 0:
-            closest = [mistake for count, mistake in known if count == most]
-            mistake = max(closest, key=lambda mistake: self._agreements(mistake, trial.comparisons))
-            return Wrong(mistake.name, mistake.explanation, failed[0])
+        failed = [each for each in failed if each.problem().diagnosis != "NaN"] or failed
+        least = max(LEAST_AGREEMENT * len(failed), min(2, len(failed)), 1)
+        for mistake in sorted(self.mistakes, key=lambda mistake: -_agreements(mistake, failed)):
+            if _agreements(mistake, failed) >= least and _agreements(mistake, right) == len(right):
+                return Wrong(mistake.name, mistake.explanation, failed[0])
         return explain(trial.comparisons, trial)
-
-    def _agreements(self, mistake: Mistake, comparisons: list[Comparison]) -> int:
-        return sum(comparison.agrees(mistake.answer) for comparison in comparisons)
 
     def _crash(self, error: BaseException, trial: Trial) -> "Result":
         line = _learner_line(error, trial.answer)
@@ -163,6 +158,11 @@ class Exercise:
         position = f" in your line {line[0]}: {line[1]}" if line else ""
         text = FOLDERS.sub("", text)
         return Result(self, "failed", f"{type(error).__name__}: {text}{position}", "exception")
+
+
+def _agreements(mistake: Mistake, comparisons: list[Comparison]) -> int:
+    """Return how many outputs of an answer a known mistake gives."""
+    return sum(comparison.agrees(mistake.answer) for comparison in comparisons)
 
 
 @dataclass

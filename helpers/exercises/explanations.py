@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from helpers.exercises.input_changes import INPUT_FORMS
+from helpers.exercises.input_changes import FORMS_OF_CALLS, FORMS_OF_CHANGES
 from helpers.exercises.sandbox import Wrong
 from helpers.exercises.trial import Comparison, Trial
 
@@ -32,13 +32,12 @@ def explain(comparisons: list[Comparison], trial: Trial) -> Wrong | None:
     first, problem = next(((comparison, wrong) for comparison, wrong in problems if wrong), (None, None))
     if first is None or problem is None:
         return None
-    alike = [
-        comparison
-        for comparison, wrong in problems
-        if wrong and (comparison.axes, comparison.what) == (first.axes, first.what)
-    ]
-    for form in _forms(problem, alike):
-        yielded = [_yielded(form, comparison, trial) for comparison in alike]
+    alike = [pair for pair in problems if (pair[0].axes, pair[0].what) == (first.axes, first.what)]
+    failed = [comparison for comparison, wrong in alike if wrong]
+    right = [comparison for comparison, wrong in alike if not wrong and comparison.expected.any()]
+    for form in _forms(problem, failed):
+        shown_by = failed + right if form in SHOWN_BY_ALL else failed
+        yielded = [_yielded(form, comparison, trial) for comparison in shown_by]
         common = [explanation for explanation in yielded[0] if all(explanation in each for each in yielded)]
         if common:
             diagnosis, sentence, _ = common[0]
@@ -102,12 +101,17 @@ def _axes_in_another_order(comparison: Comparison, trial: Trial) -> Iterator[Exp
             yield what, f"expected the axes {names}, got {received}.".replace("'", ""), ""
 
 
+def _reductions(length: int) -> list[tuple[str, Callable]]:
+    """Return reductions along an axis; the larger or smaller of two numbers says little."""
+    return list(REDUCTIONS.items())[: 2 if length == 2 else 4]
+
+
 def _too_many_axes(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
     observed, expected = comparison.observed, comparison.expected
     for axis in range(observed.ndim) if observed.ndim == expected.ndim + 1 else ():
         if observed.shape[axis] == 1 and _same(comparison, expected, observed.squeeze(axis)):
             yield "axis too many", f"axis {axis} of your output has length 1 and should not be there.", ""
-        for what, reduction in REDUCTIONS.items():
+        for what, reduction in _reductions(observed.shape[axis]):
             if _same(comparison, expected, reduction(observed, axis)):
                 yield f"{what} missing", f"the {what} over axis {axis} of your output is missing.", ""
         for index in (-1, 0):
@@ -122,7 +126,10 @@ def _too_many_axes(comparison: Comparison, trial: Trial) -> Iterator[Explanation
 
 def _too_few_axes(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
     for axis, name in _axes(comparison):
-        for what, reduction in REDUCTIONS.items():
+        if comparison.expected.shape[axis] == 1:
+            if _same(comparison, comparison.expected.squeeze(axis)):
+                yield f"no axis {name}", f"keep the axis {name} where its length is 1.", ""
+        for what, reduction in _reductions(comparison.expected.shape[axis]):
             if _same(comparison, reduction(comparison.expected, axis)):
                 yield f"{what} over {name}", f"this is the {what} over {name}: keep that axis.", ""
         for index in (0, -1):
@@ -255,16 +262,15 @@ def _constant_along_an_axis(comparison: Comparison, trial: Trial) -> Iterator[Ex
 
 
 FORMS_OF_SHAPES = (_axes_in_another_order, _too_many_axes, _too_few_axes, _numbers_in_another_shape)
-FORMS_OF_FEW_NUMBERS = (_one_number_everywhere, *INPUT_FORMS, _zeros_and_ones)
+SHOWN_BY_ALL = (_function_of_the_numbers, *FORMS_OF_CALLS)  # by right outputs, too
+FORMS_OF_FEW_NUMBERS = (_one_number_everywhere, *FORMS_OF_CALLS, *FORMS_OF_CHANGES, _zeros_and_ones)
 FORMS = (
     _axes_in_another_order,
+    _function_of_the_numbers,
     _constant_factor,
     _constant_offset,
-    _function_of_the_numbers,
     _entries_in_another_order,
-    _one_number_everywhere,
-    *INPUT_FORMS,
-    _zeros_and_ones,
+    *FORMS_OF_FEW_NUMBERS,
     _only_some_entries,
     _constant_along_an_axis,
 )

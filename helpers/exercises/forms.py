@@ -29,8 +29,8 @@ def promised(output, annotation):
     """Return an output in the form that a return annotation promises; return all else as it is.
 
     NumPy's numbers become Python's. Numbers become tensors of one number, or the reverse. Doubles
-    become single precision. Lists become tuples, or the reverse. Integers become floating-point
-    numbers, or the reverse where all are whole. Gradients are kept.
+    become single precision, short integers long. Lists become tuples, or the reverse. Integers
+    become floating-point numbers, or the reverse where all are whole. Gradients are kept.
 
     >>> promised(0.5, Tensor)
     tensor(0.5000)
@@ -60,6 +60,8 @@ def _as_tensor(output, dtypes: tuple[str, ...]):
     if not isinstance(output, Tensor) or output.is_complex():
         return output
     if not output.is_floating_point():
+        if "int64" in dtypes and output.dtype != torch.bool:
+            return output.long()
         return output.float() if "float32" in dtypes else output
     whole = "int64" in dtypes and torch.equal(output, output.round())
     return output.long() if whole else output.float()

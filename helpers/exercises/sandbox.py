@@ -5,7 +5,7 @@ import io
 import random
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import CoroutineType, FunctionType, MethodType
 
@@ -92,9 +92,11 @@ def models_unchanged(arguments: tuple) -> Iterator[None]:
     """Raise ``Wrong`` if a hook stays on a model among the arguments, or if its weights change."""
     models = [argument for argument in arguments if isinstance(argument, TransformerBridge)]
     weights = [{name: weight.clone() for name, weight in model.state_dict().items()} for model in models]
+    raw_hooks = [_raw_hooks(model) for model in models]
     yield
-    for model, before in zip(models, weights):
-        if any(point.fwd_hooks or point.bwd_hooks for point in model.hook_dict.values()):
+    for model, before, hooks in zip(models, weights, raw_hooks):
+        points = model.hook_dict.values()
+        if any(point.fwd_hooks or point.bwd_hooks for point in points) or _raw_hooks(model) != hooks:
             raise Wrong(
                 "hook left behind",
                 "your function left a hook on the model, which would change every later run. "
@@ -108,6 +110,15 @@ def models_unchanged(arguments: tuple) -> Iterator[None]:
                 "changed the weights",
                 "your function changed the model's weights. Edit an activation in a hook instead.",
             )
+
+
+def _raw_hooks(model: TransformerBridge) -> list[Callable]:
+    """Return PyTorch's own hooks on a model, without those of the libraries that made it."""
+    roots = (model, model.original_model)
+    modules = {id(module): module for root in roots for module in root.modules()}.values()
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+    hooks = [hook for module in modules for kind in kinds for hook in getattr(module, kind).values()]
+    return [hook for hook in hooks if not str(getattr(hook, "__module__", "")).startswith("transformer")]
 
 
 def to_plain_values(output):

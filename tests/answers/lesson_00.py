@@ -26,6 +26,31 @@ def scaled_by_d_model(q, k):  # √(heads × d_head) instead of √d_head
     return by_permute(q, k, divide_by=math.sqrt(q.shape[1] * q.shape[2]))
 
 
+def masked_at(fill):
+    return lambda q, k: by_permute(q, k, fill=fill)
+
+
+def reshaped(q, k):  # axes named anew, numbers left where they are
+    n, heads, d_head = q.shape
+    scores = q.reshape(heads, n, d_head) @ k.reshape(heads, n, d_head).mT / d_head**0.5
+    return scores.masked_fill(torch.ones(n, n).triu(1).bool(), -math.inf).softmax(-1)
+
+
+def by_query(q, k):
+    pattern = torch.zeros(q.shape[1], len(q), len(k))
+    for head in range(q.shape[1]):
+        for i in range(len(q)):
+            pattern[head, i, : i + 1] = (k[: i + 1, head] @ q[i, head] / q.shape[2] ** 0.5).softmax(0)
+    return pattern
+
+
+def by_largest_score(q, k, dim=-1):  # in double precision
+    scores = torch.einsum("qhd,khd->hqk", q.double(), k.double()) / q.shape[-1] ** 0.5
+    scores = scores.masked_fill(~torch.ones(len(q), len(k)).tril().bool(), -1e9)
+    weights = (scores - scores.amax(dim, keepdim=True)).exp()
+    return weights / weights.sum(-1, keepdim=True)
+
+
 def by_exp(q, k):
     scores = torch.einsum("qhd,khd->hqk", q, k) / q.shape[-1] ** 0.5
     weights = scores.exp().tril()
@@ -39,7 +64,7 @@ ATTENTION_PATTERN = {
     "softmax over the head axis": lambda q, k: by_permute(q, k, dim=0).nan_to_num(),
     "mask missing": lambda q, k: by_permute(q, k, mask=None),
     "mask on the wrong side": lambda q, k: by_permute(q, k, mask="past"),
-    "masked with 0": lambda q, k: by_permute(q, k, fill=0.0),
+    "masked with a finite number": [masked_at(0.0), masked_at(-100.0)],
     "mask after the softmax": lambda q, k: by_permute(q, k, mask="after"),
     "mask hides the query itself": lambda q, k: by_permute(q, k, diagonal=0),
     "q and k swapped": lambda q, k: by_permute(k, q),
@@ -47,7 +72,7 @@ ATTENTION_PATTERN = {
         torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k)
         + torch.full((len(q), len(q)), -math.inf).triu(1)
     ),
-    "wrong shape": lambda q, k: by_permute(q, k).permute(1, 2, 0),
+    "reshape instead of transpose": reshaped,
     "wrong values": scaled_by_d_model,
     "overflow": by_exp,
 }
@@ -89,6 +114,19 @@ def edits_the_scores(model, tokens, layer, head):
     return logits, [(4, 7, 3, 5)]
 
 
+def leaves_a_hook_of_torch(model, tokens, layer, head):
+    shapes = []
+
+    def zero(module, inputs):
+        z = inputs[0].unflatten(-1, (model.cfg.n_heads, -1)).clone()
+        shapes.append(z.shape)
+        z[:, :, head] = 0
+        return z.flatten(-2)
+
+    model.blocks[layer].attn.o.original_component.register_forward_pre_hook(zero)
+    return model(tokens), shapes
+
+
 def adds_a_hook_and_leaves_it(model, tokens, layer, head):
     shapes = []
 
@@ -122,6 +160,26 @@ def ablates_the_values_of_one_position(model, tokens, layer, head):
     return hooked(model, tokens, f"blocks.{layer}.attn.hook_v", edit)
 
 
+def records(entry):
+    def ablate(model, tokens, layer, head):
+        shapes = []
+
+        def zero(z, hook):
+            shapes.append(entry(z))
+            z[:, :, head] = 0
+
+        with model.hooks(fwd_hooks=[(f"blocks.{layer}.attn.hook_z", zero)]):
+            return model(tokens), shapes
+
+    return ablate
+
+
+def resets_its_hooks(model, tokens, layer, head):
+    logits, shapes = adds_a_hook_and_leaves_it(model, tokens, layer, head)
+    model.reset_hooks()
+    return logits, shapes
+
+
 def mean_over_the_batch(model, tokens, layer, head):
     def edit(z):
         z[:, :, head] = z[:, :, head].mean(0, keepdim=True).mean(1, keepdim=True)
@@ -132,12 +190,17 @@ def mean_over_the_batch(model, tokens, layer, head):
 
 ABLATE_HEAD = {
     "ablated a position": times_mask(lambda head: (slice(None), head)),
+    "ablated a coordinate": times_mask(lambda head: (..., head)),
     "ablated the whole layer": times_mask(lambda head: ...),
+    "another head": times_mask(lambda head: (slice(None), slice(None), head - 1)),
+    "another layer": lambda model, tokens, layer, head: records(lambda z: z.shape)(
+        model, tokens, 1 - layer, head
+    ),
     "mean ablation": mean_over_the_batch,
     "the hook had no effect": [forgets_to_return, edits_the_scores],
-    "hook left behind": adds_a_hook_and_leaves_it,
+    "hook left behind": [adds_a_hook_and_leaves_it, leaves_a_hook_of_torch],
     "the hook never fired": never_runs_the_model_with_it,
-    "wrong record": invents_the_record,
+    "wrong record": [invents_the_record, records(lambda z: z), records(lambda z: z.ndim)],
     "wrong type": returns_logits_only,
     "wrong values": ablates_the_values_of_one_position,
 }
@@ -163,14 +226,23 @@ PREVIOUS_TOKEN_SCORE = {
     "sum instead of mean": lambda p: by_loop(p, reduce="sum"),
     "divided by the length": lambda p: by_loop(p, reduce="n"),
     "maximum instead of mean": lambda p: by_loop(p, reduce="max"),
-    "axes transposed": lambda p: by_loop(p).transpose(0, 1),
-    "averaged over the layers": lambda p: by_loop(p).mean(0),
-    "wrong values": lambda p: by_loop(p.transpose(-1, -2)) + 0.01,
+    "first query wraps round": [
+        lambda p: sum(p[..., i, i - 1] for i in range(p.shape[-1])) / p.shape[-1],
+        lambda p: sum(p[..., i, i - 1] for i in range(p.shape[-1])) / (p.shape[-1] - 1),
+    ],
+    "diagonal of other axes": lambda p: torch.diagonal(p, -1).mean(-1),
+    "axes swapped": lambda p: by_loop(p).transpose(0, 1),
+    "mean over layer": lambda p: by_loop(p).mean(0),
 }
 
 WRONG = {"0.1": ATTENTION_PATTERN, "0.2": ABLATE_HEAD, "0.3": PREVIOUS_TOKEN_SCORE}
 RIGHT = {
-    "0.1": by_permute,
-    "0.2": times_mask(lambda head: (slice(None), slice(None), head)),
-    "0.3": by_loop,
+    "0.1": [by_permute, by_query, by_largest_score],
+    "0.2": [
+        times_mask(lambda head: (slice(None), slice(None), head)),
+        records(lambda z: list(z.shape)),
+        records(lambda z: tuple(z.shape)),
+        resets_its_hooks,
+    ],
+    "0.3": [by_loop, lambda p: torch.einsum("lhii->lhi", p[:, :, 1:, :-1]).double().mean(-1)],
 }

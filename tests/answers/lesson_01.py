@@ -14,11 +14,11 @@ def outputs_by_matmul(z, W_O):
 
 HEAD_OUTPUTS = {
     "summed over the heads": lambda z, W_O: outputs_by_matmul(z, W_O).sum(1),
-    "axes in another order": lambda z, W_O: torch.einsum("lphd,lhdm->lphm", z, W_O),
+    "axes swapped": lambda z, W_O: torch.einsum("lphd,lhdm->lphm", z, W_O),
+    "reshape instead of transpose": lambda z, W_O: z.reshape(len(z), z.shape[2], z.shape[1], -1) @ W_O,
     "one layer's W_O for all": lambda z, W_O: z.transpose(1, 2) @ W_O[:1],
     "one head's W_O for all": lambda z, W_O: z.transpose(1, 2) @ W_O[:, :1],
-    "averaged instead of kept": lambda z, W_O: outputs_by_matmul(z, W_O).div(W_O.shape[1]),
-    "wrong shape": lambda z, W_O: z,
+    "constant factor": lambda z, W_O: outputs_by_matmul(z, W_O).div(W_O.shape[1]),
     "exception": lambda z, W_O: z @ W_O,
 }
 
@@ -35,6 +35,10 @@ def spectrum_by_numpy(x):
     return torch.from_numpy(np.sort(np.linalg.eigvalsh(np.cov(x.numpy().T)))[::-1].copy())
 
 
+def spectrum_without_zeros(x):
+    return torch.linalg.svd((x - x.mean(0)) / math.sqrt(len(x) - 1), full_matrices=False).S ** 2
+
+
 SPECTRUM = {
     "not centred": lambda x: spectrum_by_cov(x, centre=None),
     "singular values, not variances": lambda x: torch.linalg.svd(x - x.mean(0)).S,
@@ -42,7 +46,10 @@ SPECTRUM = {
     "divisor is rows": lambda x: spectrum_by_cov(x, divisor=0),
     "ascending": lambda x: spectrum_by_cov(x).flip(0),
     "centred over the wrong axis": lambda x: spectrum_by_cov(x, centre=1),
-    "shares, not variances": lambda x: spectrum_by_cov(x) / x.var(0).sum(),
+    "centred by one number": lambda x: torch.linalg.svdvals(x - x.mean()) ** 2 / (len(x) - 1),
+    "variances of the columns": [lambda x: x.var(0), lambda x: x.var(0).sort(descending=True)[0]],
+    "standardised": lambda x: spectrum_by_cov((x - x.mean(0)) / x.std(0)),
+    "fractions, not variances": lambda x: spectrum_by_cov(x) / x.var(0).sum(),
     "wrong shape": lambda x: torch.cov(x.T),
 }
 
@@ -67,19 +74,42 @@ def two_numbers(s, fraction=0.8):
     return count_by_loop(s, fraction), ratio(s)
 
 
+def numbers_of_numpy(s, fraction=0.8):
+    s = s.numpy()
+    return np.searchsorted(np.cumsum(s), fraction * s.sum()) + 1, s.sum() ** 2 / (s**2).sum()
+
+
+def numbers_of_torch(s, fraction=0.8):
+    return ((s / s.sum()).cumsum(0) >= fraction).nonzero()[0] + 1.0, s.sum() ** 2 / (s @ s)
+
+
 DIMENSIONS = {
     "one too few": lambda s, fraction=0.8: (count_by_loop(s, fraction) - 1, ratio(s)),
-    "squared twice": lambda s, fraction=0.8: (count_by_loop(s**2, fraction), ratio(s**2)),
+    "squared twice": [
+        lambda s, fraction=0.8: (count_by_loop(s**2, fraction), ratio(s**2)),
+        lambda s, fraction=0.8: (count_by_loop(s**2, fraction), ratio(s)),
+    ],
     "ratio upside down": lambda s, fraction=0.8: (count_by_loop(s, fraction), 1 / ratio(s)),
     "smallest directions first": lambda s, fraction=0.8: (count_by_loop(s.flip(0), fraction), ratio(s)),
     "ratio without the square": lambda s, fraction=0.8: (
         count_by_loop(s, fraction),
         (s.sum() / (s * s).sum()).item(),
     ),
-    "share of the directions": lambda s, fraction=0.8: (round(len(s) * fraction), ratio(s)),
-    "wrong type": lambda s, fraction=0.8: count_by_loop(s, fraction),
+    "fraction of the directions": [
+        lambda s, fraction=0.8: (round(len(s) * fraction), ratio(s)),
+        lambda s, fraction=0.8: (int(len(s) * fraction), ratio(s)),
+    ],
+    "cumulative sum not divided": lambda s, fraction=0.8: (
+        1 + int((s.cumsum(0) < fraction).sum()),
+        ratio(s),
+    ),
+    "fraction ignored": lambda s, fraction=0.8: (count_by_loop(s, 0.8), ratio(s)),
+    "wrong type": [
+        lambda s, fraction=0.8: count_by_loop(s, fraction),
+        lambda s, fraction=0.8: (s[: count_by_loop(s, fraction)], ratio(s)),
+    ],
     "wrong values": lambda s, fraction=0.8: (
-        count_by_loop(s, 0.8),
+        count_by_loop(s, fraction),
         math.exp(-(s / s.sum() * (s / s.sum()).log()).nansum()),
     ),
 }
@@ -98,21 +128,29 @@ def uncentred_directions(fitted, held_out, k):
     return fraction_along(held_out - fitted.mean(0), vectors[:, -k:])
 
 
+def fraction_by_row(fitted, held_out, k):
+    directions = torch.linalg.svd(fitted - fitted.mean(0)).Vh[:k]
+    rows = (held_out - fitted.mean(0)).tolist()
+    along = sum(sum(a * b for a, b in zip(row, d)) ** 2 for row in rows for d in directions.tolist())
+    return along / sum(a * a for row in rows for a in row)
+
+
 def fraction_along(x, directions):
     return ((x @ directions) ** 2).sum() / (x**2).sum()
 
 
 HELD_OUT = {
     "fitted on the held-out vectors": lambda a, b, k: fraction_by_cov(b, b, k),
-    "share of the fitted vectors": lambda a, b, k: fraction_by_cov(a, a, k),
+    "fraction of the fitted vectors": lambda a, b, k: fraction_by_cov(a, a, k),
     "directions not centred": uncentred_directions,
     "held-out vectors centred by their own mean": lambda a, b, k: fraction_by_cov(a, b, k, centre=b.mean(0)),
     "held-out vectors not centred": lambda a, b, k: fraction_by_cov(a, b, k, centre=torch.zeros(1)),
     "what is left over": lambda a, b, k: 1 - fraction_by_cov(a, b, k),
     "last directions": lambda a, b, k: fraction_by_cov(a, b, k, largest=False),
-    "root of the share": lambda a, b, k: fraction_by_cov(a, b, k) ** 0.5,
-    "wrong shape": lambda a, b, k: fraction_by_cov(a, b, k)[None],
-    "wrong values": lambda a, b, k: fraction_by_cov(b, a, k),
+    "root of the fraction": lambda a, b, k: fraction_by_cov(a, b, k) ** 0.5,
+    "nothing centred": lambda a, b, k: fraction_along(b, torch.linalg.svd(a).Vh[:k].T),
+    "means, not sums": lambda a, b, k: fraction_by_cov(a, b, k) / k * a.shape[1],
+    "fitted and held_out swapped": lambda a, b, k: fraction_by_cov(b, a, k),
 }
 
 # 1.5 ------------------------------------------------------------------------------------------------------------------
@@ -120,6 +158,15 @@ HELD_OUT = {
 
 def orthonormal(A):
     return torch.linalg.svd(A, full_matrices=False).U
+
+
+def orthonormal_by_qr(A):
+    return torch.linalg.qr(A).Q
+
+
+def cosines_by_projectors(A, B):
+    P, Q = A @ torch.linalg.pinv(A), B @ torch.linalg.pinv(B)
+    return torch.linalg.svdvals(P @ Q)[: min(A.shape[1], B.shape[1])]
 
 
 def cosines_by_svd(A, B):
@@ -134,6 +181,8 @@ COSINES = {
         ).S
     ),
     "angles, not cosines": lambda A, B: torch.acos(cosines_by_svd(A, B)),
+    "columns compared in pairs": lambda A, B: (orthonormal_by_qr(A).T @ orthonormal_by_qr(B)).diagonal(),
+    "centred": lambda A, B: cosines_by_svd(A - A.mean(0), B - B.mean(0)),
     "squared": lambda A, B: torch.linalg.svdvals(orthonormal(A).T @ orthonormal(B)).square(),
     "ascending": lambda A, B: cosines_by_svd(A, B).sort().values,
     "wrong shape": lambda A, B: orthonormal(A).T @ orthonormal(B),
@@ -154,6 +203,20 @@ def rotated(weights, R, writers=WRITERS, readers=READERS, transposed=True):
     return new
 
 
+def in_place(weights, R):
+    for name in WRITERS:
+        weights[name] = weights[name] @ R
+    for name in READERS:
+        weights[name] = R.T @ weights[name]
+    return weights
+
+
+def rotated_by_inverse(weights, R):
+    return {name: weights[name] @ R for name in WRITERS} | {
+        name: torch.linalg.inv(R.double()) @ weights[name].double() for name in READERS
+    }
+
+
 def without(*left_out):
     return lambda weights, R: rotated(
         weights, R, [w for w in WRITERS if w not in left_out], [r for r in READERS if r not in left_out]
@@ -161,18 +224,18 @@ def without(*left_out):
 
 
 ROTATE = {
-    "readers not transposed": lambda w, R: rotated(w, R, transposed=False),
-    "unembedding left out": without("W_U"),
-    "positions left out": without("W_pos"),
-    "W_O left out": without("W_O"),
-    "W_V left out": without("W_V"),
-    "W_Q and W_K left out": without("W_Q", "W_K"),
-    "nothing rotated": lambda w, R: w,
-    "rotated the other way": lambda w, R: rotated(w, R.T),
-    "not all rotated": without("W_K"),
-    "logits changed": lambda w, R: rotated(w, R) | {"W_O": w["W_O"] @ R.T},
-    "wrong type": lambda w, R: list(rotated(w, R).values()),
-    "wrong values": lambda w, R: rotated(w, 2 * R),
+    "W_Q W_K W_V W_U rotated the other way": lambda w, R: rotated(w, R, transposed=False),
+    "W_E W_pos W_Q W_K W_V W_O W_U rotated the other way": lambda w, R: rotated(w, R.T),
+    "W_O rotated the other way": lambda w, R: rotated(w, R) | {"W_O": w["W_O"] @ R.T},
+    "W_U rotated the other way": lambda w, R: rotated(w, R) | {"W_U": R @ w["W_U"]},
+    "not all rotated": [without("W_K"), without("W_U", "W_pos"), lambda w, R: w],
+    "other weights": lambda w, R: {"W_E": rotated(w, R)["W_E"]},
+    "changed its input": in_place,
+    "wrong shape": lambda w, R: rotated(w, R) | {"W_U": w["W_U"].T @ R},
+    "wrong type": [
+        lambda w, R: list(rotated(w, R).values()),
+        lambda w, R: {name: weight.tolist() for name, weight in rotated(w, R).items()},
+    ],
 }
 
 # 1.7 ------------------------------------------------------------------------------------------------------------------
@@ -183,9 +246,9 @@ def virtual_by_broadcast(W_O, W_in):
 
 
 VIRTUAL = {
-    "reader before writer": lambda W_O, W_in: W_O[None] @ W_in[:, None],
+    "receiver before sender": lambda W_O, W_in: W_O[None] @ W_in[:, None],
     "product the other way round": lambda W_O, W_in: virtual_by_broadcast(W_O, W_in).mT,
-    "summed over the writers": lambda W_O, W_in: W_O.sum(0) @ W_in,
+    "summed over the senders": lambda W_O, W_in: W_O.sum(0) @ W_in,
     "only equal numbers paired": lambda W_O, W_in: torch.bmm(W_O, W_in),
     "scaled": lambda W_O, W_in: virtual_by_broadcast(W_O, W_in) * W_in.shape[1] ** -0.5,
     "wrong shape": lambda W_O, W_in: virtual_by_broadcast(W_O, W_in).norm(dim=(-1, -2)),
@@ -208,11 +271,11 @@ ATTRIBUTION = {
     "cosine": lambda parts, W_U, token: (
         attribution_by_sum(parts, W_U, token) / parts.norm(dim=-1) / W_U[:, token].norm()
     ),
-    "shares of the logit": lambda parts, W_U, token: (
+    "fractions of the logit": lambda parts, W_U, token: (
         attribution_by_sum(parts, W_U, token) / (parts.sum(0) @ W_U)[token]
     ),
     "another token": lambda parts, W_U, token: (parts @ W_U)[:, token + 1],
-    "wrong shape": lambda parts, W_U, token: (parts.sum(0) @ W_U)[token],
+    "sum over component": lambda parts, W_U, token: (parts.sum(0) @ W_U)[token],
     "exception": lambda parts, W_U, token: parts @ W_U[token],
 }
 
@@ -224,10 +287,18 @@ def ranks_by_sort(x, W_U, token):
     return (order == token).float().argmax(-1).float()
 
 
+def ranks_by_probability(x, W_U, token):
+    probabilities = (x @ W_U).softmax(-1)
+    return torch.tensor([sum(p > row[token] for p in row) for row in probabilities.tolist()])
+
+
 RANKS = {
     "counted from 1": lambda x, W_U, token: ranks_by_sort(x, W_U, token) + 1,
     "counted from the bottom": lambda x, W_U, token: W_U.shape[1] - 1 - ranks_by_sort(x, W_U, token),
-    "argsort once": lambda x, W_U, token: torch.argsort(-(x @ W_U), dim=1)[:, token].float(),
+    "argsort once": [
+        lambda x, W_U, token: torch.argsort(-(x @ W_U), dim=1)[:, token].float(),
+        lambda x, W_U, token: torch.argsort(x @ W_U, dim=1)[:, token],
+    ],
     "logits, not ranks": lambda x, W_U, token: x @ W_U[:, token],
     "probabilities, not ranks": lambda x, W_U, token: torch.softmax(x @ W_U, 1)[:, token],
     "the top tokens": lambda x, W_U, token: (x @ W_U).max(1).indices.float(),
@@ -253,11 +324,16 @@ AGAINST = {
     "averaged before the cosine": lambda s, c: against(
         s, c, cosine=torch.cosine_similarity(s.mean(1), c.mean(0)[None], -1)[:, None]
     ),
-    "length of the store": lambda s, c: against(s, c, change=s.norm(dim=-1)),
+    "cosine along the positions": lambda s, c: against(s, c, cosine=torch.cosine_similarity(s, c[None])),
+    "norm before minus norm after": lambda s, c: against(s, c, change=c.norm(dim=-1) - (s + c).norm(dim=-1)),
+    "ratio of the norms": lambda s, c: against(s, c, change=(s + c).norm(dim=-1) / c.norm(dim=-1)),
+    "reversed": lambda s, c: against(s, c).flip(1),
+    "wrong type": lambda s, c: tuple(against(s, c).T),
+    "the output's own length": lambda s, c: against(s, c, change=s.norm(dim=-1)),
     "change of the squared norm": lambda s, c: against(s, c, change=((s + c) ** 2).sum(-1) - (c**2).sum(-1)),
     "sign lost": lambda s, c: against(s, c, cosine=torch.cosine_similarity(s, c[None], -1).abs()),
     "summed over the positions": lambda s, c: against(s, c) * len(c),
-    "wrong shape": lambda s, c: against(s, c).T,
+    "axes swapped": lambda s, c: against(s, c).T,
 }
 
 WRONG = {
@@ -273,14 +349,24 @@ WRONG = {
     "1.10": AGAINST,
 }
 RIGHT = {
-    "1.1": outputs_by_matmul,
-    "1.2": [spectrum_by_cov, spectrum_by_numpy],
-    "1.3": [two_numbers, lambda s, fraction=0.8: torch.tensor(two_numbers(s, fraction)).tolist()],
-    "1.4": [fraction_by_cov, lambda a, b, k: fraction_by_cov(a, b, k).item()],
-    "1.5": cosines_by_svd,
-    "1.6": rotated,
+    "1.1": [outputs_by_matmul, lambda z, W_O: (z.permute(0, 2, 1, 3)[..., None] * W_O[:, :, None]).sum(-2)],
+    "1.2": [spectrum_by_cov, spectrum_by_numpy, spectrum_without_zeros],
+    "1.3": [
+        two_numbers,
+        numbers_of_numpy,
+        numbers_of_torch,
+        lambda s, fraction=0.8: torch.tensor(two_numbers(s, fraction)).tolist(),
+    ],
+    "1.4": [fraction_by_cov, fraction_by_row, lambda a, b, k: fraction_by_cov(a, b, k).item()],
+    "1.5": [cosines_by_svd, cosines_by_projectors],
+    "1.6": [rotated, rotated_by_inverse],
     "1.7": virtual_by_broadcast,
     "1.8": attribution_by_sum,
-    "1.9": [ranks_by_sort, lambda x, W_U, token: ((x @ W_U) > (x @ W_U)[:, token : token + 1]).sum(-1)],
+    "1.9": [
+        ranks_by_sort,
+        ranks_by_probability,
+        lambda x, W_U, token: ((x @ W_U) > (x @ W_U[:, token])[:, None]).sum(-1),  # summed in another order
+        lambda x, W_U, token: ((x @ W_U) >= (x @ W_U)[:, [token]]).sum(-1) - 1,
+    ],
     "1.10": against,
 }

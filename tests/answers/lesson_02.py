@@ -38,7 +38,13 @@ SCORES = {
     "scale is d_head": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_Q, W_K, W_Q.shape[2]),
     "heads summed": lambda x, y, W_Q, W_K: sum(scores_by_matmul(x, y, W_Q, W_K)),
     "softmax applied": lambda x, y, W_Q, W_K: torch.softmax(scores_by_matmul(x, y, W_Q, W_K), 2),
-    "axes transposed": lambda x, y, W_Q, W_K: scores_by_matmul(y, x, W_K, W_Q),
+    "axes swapped": lambda x, y, W_Q, W_K: scores_by_matmul(y, x, W_K, W_Q),
+    "queries and keys swapped": lambda x, y, W_Q, W_K: scores_by_matmul(y, x, W_Q, W_K),
+    "reshape instead of transpose": lambda x, y, W_Q, W_K: (
+        x @ W_Q @ (y @ W_K).view(len(W_K), W_K.shape[2], len(y)) / W_Q.shape[2] ** 0.5
+    ),
+    "only the first head": lambda *arguments: scores_by_matmul(*arguments)[0],
+    "W_Q ignored": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_K, W_K),
     "exception": lambda x, y, W_Q, W_K: x @ W_Q @ W_K @ y.T,
 }
 
@@ -62,11 +68,13 @@ VALUES = {
     "spectrum of the other factor": lambda A, B: torch.linalg.svd(B, full_matrices=False).S,
     "squared": lambda A, B: values_by_gram(A, B) ** 2,
     "ascending": lambda A, B: values_by_gram(A, B).sort().values,
+    "second R not transposed": lambda A, B: torch.linalg.svdvals(
+        torch.linalg.qr(A).R @ torch.linalg.qr(B.T)[1]
+    ),
+    "QR of B, not of Bᵀ": lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ torch.linalg.qr(B)[1]),
     "wrong shape": lambda A, B: torch.linalg.svdvals(A @ B),
     "out of memory": lambda A, B: torch.linalg.svdvals(A @ B)[: A.shape[1]],
-    "exception": lambda A, B: (
-        torch.linalg.svdvals(B @ A) if B.shape[1] == A.shape[0] else torch.linalg.svdvals(A @ A)
-    ),
+    "exception": lambda A, B: torch.linalg.svdvals(B @ A),
 }
 
 # 2.4 ------------------------------------------------------------------------------------------------------------------
@@ -84,6 +92,8 @@ OUTPUT = {
     "stream added": lambda A, x, V, O: output_by_loop(A, x, V, O) + x,
     "attention twice": lambda A, x, V, O: output_by_loop(A @ A, x, V, O),
     "W_O left out": lambda A, x, V, O: torch.stack([sum(w * (r @ V) for w, r in zip(row, x)) for row in A]),
+    "W_V ignored": lambda A, x, V, O: A @ x,
+    "mean over query": lambda *arguments: output_by_loop(*arguments).mean(0),
     "exception": lambda A, x, V, O: A @ x @ O @ V,
 }
 
@@ -116,7 +126,11 @@ TABLE = {
         table_by_counter(t, n, by="none") / table_by_counter(t, n, by="none").sum(1)[:, None]
     ),
     "circle closed": lambda t, n: table_by_counter(t, n, pairs=list(zip(t.tolist(), t.roll(-1).tolist()))),
-    "wrong shape": lambda t, n: table_by_counter(t, n).sum(1),
+    "sum over second": lambda t, n: table_by_counter(t, n).sum(1),
+    "axes swapped": lambda t, n: table_by_counter(t, n).T,
+    "divided by occurrences": lambda t, n: (
+        table_by_counter(t, n, by="none") / torch.bincount(t, minlength=n)[:, None].clamp(min=1)
+    ),
 }
 
 # 2.6 ------------------------------------------------------------------------------------------------------------------
@@ -129,15 +143,33 @@ def accuracy_by_rows(A, B, k=1, sign=1):
     return torch.tensor(hits / len(A))
 
 
+def accuracy_by_blocks(size, start=1, last=True):
+    def answer(A, B, k=1):
+        hits = 0
+        for first in range(0, len(A) if last else len(A) // size * size, size):
+            top = (A[first : first + size] @ B).topk(k, dim=1).indices
+            hits += (top == torch.arange(len(top))[:, None] + start * first).any(1).sum().item()
+        return hits / len(A)
+
+    return answer
+
+
 ACCURACY = {
     "columns instead of rows": lambda A, B, k=1: accuracy_by_rows(B.T, A.T, k),
     "only the first place": lambda A, B, k=1: accuracy_by_rows(A, B),
     "lowest instead of highest": lambda A, B, k=1: accuracy_by_rows(A, B, k, sign=-1),
-    "percent": lambda A, B, k=1: accuracy_by_rows(A, B, k) * 100,
+    "constant factor": [
+        lambda A, B, k=1: accuracy_by_rows(A, B, k) * 100,
+        lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A) / (len(A) - 1),
+    ],
     "a count": lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A),
     "one too many": lambda A, B, k=1: accuracy_by_rows(A, B, k + 1),
-    "wrong values": lambda A, B, k=1: accuracy_by_rows(A, B, k) * len(A) / (len(A) - 1),
-    "wrong shape": lambda A, B, k=1: accuracy_by_rows(A, B, k)[None],
+    "mean over the places": lambda A, B, k=1: (
+        ((A @ B).topk(k).indices == torch.arange(len(A))[:, None]).float().mean()
+    ),
+    "own entry of the block": [accuracy_by_blocks(size, start=0) for size in (64, 512, 1000)],
+    "last rows left out": [accuracy_by_blocks(size, last=False) for size in (100, 512)],
+    "axis too many": lambda A, B, k=1: accuracy_by_rows(A, B, k)[None],
 }
 
 # 2.7 ------------------------------------------------------------------------------------------------------------------
@@ -154,7 +186,10 @@ EIGENVALUES = {
     "absolute values above": lambda A, B: ratio_in_full(A, B, above=lambda v: v.real.abs()),
     "singular values below": lambda A, B: (B @ A).trace() / torch.linalg.svd(B @ A).S.sum(),
     "mean, not share": lambda A, B: (B @ A).trace() / len(B),
-    "sign turned": lambda A, B: ratio_in_full(-A, B),
+    "opposite sign": lambda A, B: ratio_in_full(-B, A),
+    "not divided": lambda A, B: torch.linalg.eigvals(B @ A).real.sum().item(),
+    "upside down": lambda A, B: 1 / ratio_in_full(B, A),
+    "out of memory": ratio_in_full,
     "wrong dtype": lambda A, B: (lambda v: v.sum() / v.abs().sum())(torch.linalg.eigvals(B @ A)),
 }
 
@@ -169,7 +204,10 @@ TRIPLES = {
     "scores instead of weights": lambda QK, OV: torch.einsum("bs,so->bso", QK, OV),
     "softmax over the destinations": lambda QK, OV: triples_by_einsum(QK, OV, 0),
     "sources summed": lambda QK, OV: triples_by_einsum(QK, OV).sum(1),
-    "axes in another order": lambda QK, OV: triples_by_einsum(QK, OV).permute(1, 0, 2),
+    "axes swapped": lambda QK, OV: triples_by_einsum(QK, OV).permute(1, 0, 2),
+    "axes in another order": lambda QK, OV: triples_by_einsum(QK, OV).permute(2, 0, 1),
+    "softmax overflows": lambda QK, OV: (QK.exp() / QK.exp().sum(1)[:, None]).unsqueeze(2) * OV,
+    "OV ignored": lambda QK, OV: triples_by_einsum(QK, torch.ones_like(OV)),
     "added": lambda QK, OV: torch.softmax(QK, 1).unsqueeze(2) + OV.unsqueeze(0),
     "softmax over the outs too": lambda QK, OV: triples_by_einsum(QK, torch.softmax(OV, 1)),
     "wrong values": lambda QK, OV: triples_by_einsum(QK / 2, OV),
@@ -187,14 +225,33 @@ def weight_by_scores(P, W_Q, W_K, scale=True, causal=True, dim=1, back=1):
     return torch.stack([weights[i, i - back] for i in range(back, len(P))]).mean()
 
 
+def mask_after_softmax(P, W_Q, W_K):
+    return (P @ W_Q @ W_K.T @ P.T / W_K.shape[1] ** 0.5).softmax(1).tril().diagonal(-1).mean()
+
+
+def weight_renormalised(P, W_Q, W_K):
+    weights = (P @ W_Q @ W_K.T @ P.T / W_K.shape[1] ** 0.5).softmax(1).tril()
+    return (weights / weights.sum(1, keepdim=True)).diagonal(-1).sum().item() / (len(P) - 1)
+
+
 WEIGHT = {
     "scale missing": lambda *w: weight_by_scores(*w, scale=False),
-    "mask missing": lambda *w: weight_by_scores(*w, causal=False),
+    "mask missing": [lambda *w: weight_by_scores(*w, causal=False), mask_after_softmax],
+    "masked with 0": lambda P, W_Q, W_K: (
+        (P @ W_Q @ W_K.T @ P.T / W_K.shape[1] ** 0.5).tril().softmax(1).diagonal(-1).mean()
+    ),
+    "softmax overflows": lambda P, W_Q, W_K: (
+        (lambda e: e / e.sum(1)[:, None])((P @ W_Q @ W_K.T @ P.T / W_Q.shape[1] ** 0.5).exp().tril())
+        .diagonal(-1)
+        .mean()
+    ),
+    "divided by all positions": lambda P, *w: weight_by_scores(P, *w) * (1 - 1 / len(P)),
     "current position": lambda *w: weight_by_scores(*w, back=0),
     "off by one": lambda *w: weight_by_scores(*w, back=2),
     "softmax over the query axis": lambda *w: weight_by_scores(*w, dim=0),
     "transposed W_QK": lambda P, W_Q, W_K: weight_by_scores(P, W_K, W_Q),
-    "wrong shape": lambda *w: weight_by_scores(*w)[None],
+    "axis too many": lambda *w: weight_by_scores(*w)[None],
+    "W_K ignored": lambda P, W_Q, W_K: weight_by_scores(P, W_Q, W_Q),
 }
 
 # 2.10 -----------------------------------------------------------------------------------------------------------------
@@ -208,36 +265,33 @@ def split_by_loop(x, y, W_Q, W_K, divisor=None):
 SPLIT = {
     "scale missing": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K, 1),
     "transposed W_QK": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_K, W_Q),
-    "key part first": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).permute(1, 0, 2, 3),
+    "axes swapped": [
+        lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).permute(1, 0, 2, 3),
+        lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).mT,
+    ],
     "summed over the key parts": lambda x, y, W_Q, W_K: split_by_loop(x, y.sum(0, keepdim=True), W_Q, W_K)[
         :, 0
     ],
     "scale divided among the parts": lambda x, y, W_Q, W_K: split_by_loop(x / len(x), y / len(y), W_Q, W_K),
     "scale is d_head": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K, W_Q.shape[1]),
-    "wrong values": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).softmax(-1),
+    "scale is √d_model": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K, W_Q.shape[0] ** 0.5),
+    "wrong shape": lambda x, y, W_Q, W_K: split_by_loop(x, y, W_Q, W_K).sum((0, 1)),
 }
 
 WRONG = {
-    "2.1": READ,
-    "2.2": SCORES,
-    "2.3": VALUES,
-    "2.4": OUTPUT,
-    "2.5": TABLE,
-    "2.6": ACCURACY,
-    "2.7": EIGENVALUES,
-    "2.8": TRIPLES,
-    "2.9": WEIGHT,
-    "2.10": SPLIT,
-}
+    "2.1": READ, "2.2": SCORES, "2.3": VALUES, "2.4": OUTPUT, "2.5": TABLE,
+    "2.6": ACCURACY, "2.7": EIGENVALUES, "2.8": TRIPLES, "2.9": WEIGHT, "2.10": SPLIT,
+}  # fmt: skip
+
 RIGHT = {
     "2.1": read_by_einsum,
     "2.2": scores_by_matmul,
-    "2.3": values_by_gram,
+    "2.3": [values_by_gram, lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A).R @ B)],
     "2.4": output_by_loop,
     "2.5": table_by_counter,
-    "2.6": accuracy_by_rows,
-    "2.7": lambda A, B: ratio_in_full(B, A),
+    "2.6": [accuracy_by_rows, accuracy_by_blocks(64), accuracy_by_blocks(512)],
+    "2.7": [lambda A, B: ratio_in_full(B, A), lambda A, B: ratio_in_full(B, A).item()],
     "2.8": triples_by_einsum,
-    "2.9": weight_by_scores,
+    "2.9": [weight_by_scores, weight_renormalised],
     "2.10": split_by_loop,
 }

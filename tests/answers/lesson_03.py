@@ -20,6 +20,7 @@ SCORE = {
     ),
     "squared": lambda A, B: ((A @ B) ** 2).sum() / ((A**2).sum() * (B**2).sum()),
     "product in the wrong order": lambda A, B: score_by_sums(B, A),
+    "constant factor": lambda A, B: score_by_sums(A, B) * A.shape[1] ** 0.5,
     "wrong shape": lambda A, B: (A @ B).norm(dim=0) / (A.norm() * B.norm()),
 }
 
@@ -35,6 +36,7 @@ def score_by_qr(A_in, A_out, B_in, B_out):
 FACTORED = {
     "outer factors left out": lambda A, a, b, B: ((a @ b) ** 2).sum().sqrt() / a.norm() / b.norm(),
     "squared": lambda A, a, b, B: score_by_qr(A, a, b, B).square(),
+    "not normalised": lambda A, a, b, B: (torch.linalg.qr(A).R @ a @ b @ torch.linalg.qr(B.T).R.T).norm(),
     "inner and outer factors swapped": lambda A, a, b, B: score_by_qr(b, B, A, a),
     "reader transposed": lambda A, a, b, B: score_by_qr(A, a, B.T, b.T),
     "writer transposed": lambda A, a, b, B: score_by_qr(a.T, A.T, b, B),
@@ -61,8 +63,30 @@ def normal(generator, low=0.0):
     return lambda *size: torch.randn(*size, generator=generator) + low
 
 
+def orthonormal(generator):
+    def draw(*size):
+        matrix = torch.linalg.qr(torch.randn(max(size), min(size), generator=generator)).Q
+        return matrix if matrix.shape == size else matrix.T
+
+    return draw
+
+
+def one_writer(d_model, d_head, n, g):
+    draw = normal(g)
+    A = draw(d_model, d_head) @ draw(d_head, d_model)
+    return torch.stack([score_by_sums(A, draw(d_model, d_head) @ draw(d_head, d_model)) for _ in range(n)])
+
+
 RANDOM = {
-    "wrong spread": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_model, n),
+    "wrong spread": [
+        lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_model, n),
+        lambda d_model, d_head, n, g: sampled(orthonormal(g), d_model, d_head, n),
+    ],
+    "generator not used": lambda d_model, d_head, n, g: sampled(normal(None), d_model, d_head, n),
+    "seed ignored": lambda d_model, d_head, n, g: sampled(normal(g.manual_seed(0)), d_model, d_head, n),
+    "same draws again": lambda d_model, d_head, n, g: sampled(normal(g.clone_state()), d_model, d_head, n),
+    "circuit reused": one_writer,
+    "wrong type": lambda d_model, d_head, n, g: list(sampled(normal(g), d_model, d_head, n)),
     "too high": lambda d_model, d_head, n, g: sampled(
         lambda *size: torch.rand(*size, generator=g), d_model, d_head, n
     ),
@@ -102,7 +126,7 @@ READS = {
     "half a circuit": by_case(lambda Q, *_: Q @ Q.T, lambda Q, K, *_: K @ K.T, vo),
     "value of the score": by_case(qk, kq, lambda Q, K, V, O: V @ K.T),
     "wrong shape": by_case(lambda Q, K, V, O: Q.T @ K, kq, vo),
-    "wrong values": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1], kq, vo),
+    "constant factor": by_case(lambda Q, K, V, O: Q @ K.T / Q.shape[1], kq, vo),
     "scaled": by_case(
         lambda Q, K, V, O: Q @ K.T / Q.shape[1] ** 0.5, lambda Q, K, V, O: K @ Q.T / Q.shape[1] ** 0.5, vo
     ),
@@ -117,7 +141,8 @@ def pairs_by_loop(A, B):
 
 PAIRS = {
     "equal numbers only": lambda A, B: torch.stack([score_by_sums(a, b) for a, b in zip(A, B)]),
-    "reader first": lambda A, B: torch.stack([torch.stack([score_by_sums(a, b) for a in A]) for b in B]),
+    "axes swapped": lambda A, B: torch.stack([torch.stack([score_by_sums(a, b) for a in A]) for b in B]),
+    "product in the wrong order": lambda A, B: pairs_by_loop(B, A).T,
     "one norm for all": lambda A, B: (
         torch.einsum("wim,rmj->wrij", A, B).norm(dim=(2, 3)) / A.norm() / B.norm()
     ),
@@ -140,7 +165,8 @@ def ports_by_loop(source, *weights, swap=False, entry=score_by_sums):
 
 PORTS = {
     "queries and keys swapped": lambda *arguments: ports_by_loop(*arguments, swap=True),
-    "heads first": lambda *arguments: ports_by_loop(*arguments).T,
+    "axes swapped": lambda *arguments: ports_by_loop(*arguments).T,
+    "exception": lambda source, *weights: ports_by_loop(torch.linalg.cholesky(source.T @ source).T, *weights),
     "half a circuit": lambda source, Q, K, V, O: torch.stack(
         [torch.stack([score_by_sums(source, w) for w in W]) for W in (Q, K, V)]
     ),
@@ -149,7 +175,7 @@ PORTS = {
     ),
     "centred": lambda source, *weights: ports_by_loop(source - source.mean(0, keepdim=True), *weights),
     "squared": lambda *arguments: ports_by_loop(*arguments).square(),
-    "wrong shape": lambda source, *weights: ports_by_loop(source, *weights)[0],
+    "only the first port": lambda source, *weights: ports_by_loop(source, *weights)[0],
 }
 
 # 3.7 ------------------------------------------------------------------------------------------------------------------
@@ -162,11 +188,10 @@ def controls(A, B, R, reverse=lambda A: A[:, range(A.shape[1] - 1, -1, -1)], **r
 
 CONTROLS = {
     "wrong axes reversed": lambda A, B, R: controls(A, B, R, reverse=lambda A: A[range(len(A) - 1, -1, -1)]),
-    "both rotated": lambda A, B, R: controls(A, B, R, at_4=score_by_sums(A @ R, R.T @ B)),
+    "score not rotated": lambda A, B, R: controls(A, B, R, at_4=score_by_sums(A @ R, R.T @ B)),
     "scale kept in": lambda A, B, R: controls(A, B, R, at_1=(3 * A @ B).norm() / (A.norm() * B.norm())),
     "sign kept in": lambda A, B, R: controls(A, B, R, at_2=-score_by_sums(A, B)),
     "rotated the other way": lambda A, B, R: controls(A, B, R.T),
-    "wrong shape": lambda A, B, R: controls(A, B, R)[1:],
 }
 
 # 3.8 ------------------------------------------------------------------------------------------------------------------
@@ -185,7 +210,9 @@ TABLES = {
     "absolute cosines": lambda A, B: table_by_outer(A, B, cosine=torch.abs),
     "cosines not squared": lambda A, B: table_by_outer(A, B, cosine=lambda c: c),
     "not divided": lambda A, B: table_by_outer(A, B, divide=False),
-    "axes transposed": lambda A, B: table_by_outer(A, B).T,
+    "norms not squared": lambda A, B: table_by_outer(A, B, divide=False) / (A.norm() * B.norm()),
+    "divided by its own sum": lambda A, B: table_by_outer(A, B) / table_by_outer(A, B).sum(),
+    "axes swapped": lambda A, B: table_by_outer(A, B).T,
     "exception": lambda A, B: torch.linalg.svd(A).U @ torch.linalg.svd(B).Vh,
 }
 
@@ -201,12 +228,23 @@ def pearson(a, b):
     return (a * b).sum() / (a.norm() * b.norm())
 
 
+def by_differences(x, y):
+    squares = sum((ranks(x) - ranks(y)).tolist()[i] ** 2 for i in range(len(x)))
+    return 1 - 6 * squares / (len(x) * (len(x) ** 2 - 1))
+
+
 CORRELATION = {
     "correlation of the values": pearson,
     "argsort once": lambda x, y: pearson(torch.argsort(x).float(), torch.argsort(y).float()),
-    "sign turned": lambda x, y: pearson(ranks(-x), ranks(y)),
+    "opposite sign": lambda x, y: pearson(ranks(-x), ranks(y)),
     "sorted values": lambda x, y: pearson(torch.sort(x)[0], torch.sort(y)[0]),
     "a matrix": lambda x, y: torch.corrcoef(torch.stack((ranks(x), ranks(y)))),
+    "a row of the matrix": lambda x, y: torch.corrcoef(torch.stack((ranks(x), ranks(y))))[0],
+    "two divisors": lambda x, y: (
+        ((ranks(x) - ranks(x).mean()) * (ranks(y) - ranks(y).mean())).mean()
+        / (ranks(x).std() * ranks(y).std())
+    ),
+    "x ignored": lambda x, y: pearson(ranks(x), ranks(x)),
     "covariance": lambda x, y: (
         ((ranks(x) - ranks(x).mean()) * (ranks(y) - ranks(y).mean())).sum() / (len(x) - 1)
     ),
@@ -219,14 +257,33 @@ def out_by_pinv(x, S):
     return x - x @ (S @ torch.linalg.pinv(S))
 
 
+def out_by_gram_schmidt(x, S):
+    basis = []
+    for column in S.T:
+        for vector in basis:
+            column = column - (column @ vector) * vector
+        basis.append(column / column.norm())
+    return one_after_another(x, torch.stack(basis, dim=1))
+
+
+def one_after_another(x, S):
+    for column in S.T:
+        x = x - (x @ column)[..., None] * column / (column @ column)
+    return x
+
+
 OUT = {
     "basis not orthonormal": lambda x, S: x - torch.einsum("pm,mk,nk->pn", x, S, S),
     "kept instead of taken away": lambda x, S: x @ S @ torch.linalg.pinv(S),
     "columns normalised only": lambda x, S: x - x @ normalize(S, dim=0) @ normalize(S, dim=0).T,
     "first direction only": lambda x, S: out_by_pinv(x, S[:, [0]]),
     "subtracted twice": lambda x, S: x - 2 * x @ (S @ torch.linalg.pinv(S)),
-    "wrong shape": lambda x, S: x @ S,
-    "exception": lambda x, S: x - S @ S.T @ x,
+    "one after another": one_after_another,
+    "coordinates": lambda x, S: x @ torch.linalg.qr(S)[0],
+    "exception": [
+        lambda x, S: x - S @ S.T @ x,
+        lambda x, S: x - (S @ torch.linalg.lstsq(S, x.T).solution).T,  # for a matrix only
+    ],
 }
 
 WRONG = {
@@ -238,5 +295,5 @@ RIGHT = {
     "3.1": score_by_sums, "3.2": score_by_qr,
     "3.3": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n),
     "3.4": by_case(qk, kq, vo), "3.5": pairs_by_loop, "3.6": ports_by_loop, "3.7": controls, "3.8": table_by_outer,
-    "3.9": lambda x, y: pearson(ranks(x), ranks(y)), "3.10": out_by_pinv,
+    "3.9": [lambda x, y: pearson(ranks(x), ranks(y)), by_differences], "3.10": [out_by_pinv, out_by_gram_schmidt],
 }  # fmt: skip

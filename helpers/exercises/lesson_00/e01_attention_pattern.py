@@ -17,7 +17,7 @@ def attention_pattern(
 ) -> Float[Tensor, "head query key"]:
     """Return the causal attention patterns of all heads of a layer, for one sequence."""
     scores = einsum(q, k, "query head d_head, key head d_head -> head query key") / q.shape[-1] ** 0.5
-    future = torch.ones(len(q), len(k), dtype=torch.bool, device=q.device).triu(diagonal=1)
+    future = torch.ones_like(scores, dtype=torch.bool).triu(diagonal=1)
     return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
 
 
@@ -36,25 +36,36 @@ def _variant(q, k, scale=0.5, mask="future", fill=float("-inf"), dim: int | None
     return masked if dim is None else masked.softmax(dim=dim)
 
 
-def _pattern_equals_torch(trial: Trial) -> None:
+def _reshaped(q, k):
+    """The pattern of queries and keys whose first two axes are reshaped, not transposed."""
+    q, k = (x.reshape(x.shape[1], x.shape[0], x.shape[2]).transpose(0, 1) for x in (q, k))
+    return attention_pattern(q, k)
+
+
+def _expected(q, k):
     """Oracle: torch's causal attention returns the pattern if the values are the identity."""
-    for seed, (pos, heads, d_head) in enumerate([(4, 3, 8), (7, 2, 5), (1, 2, 3)]):
-        q, k = torch.randn(2, pos, heads, d_head, generator=generator(seed)).unbind()
-        query, key = (rearrange(x, "pos head d_head -> head pos d_head") for x in (q, k))
-        value = torch.eye(pos).expand(heads, pos, pos)
-        expected = scaled_dot_product_attention(query, key, value, is_causal=True)
-        trial.matches((q, k), expected, "head query key")
+    query, key = (rearrange(x, "pos head d_head -> head pos d_head") for x in (q, k))
+    values = torch.eye(len(q)).expand(q.shape[1], -1, -1)
+    return scaled_dot_product_attention(query, key, values, is_causal=True)
+
+
+def _pattern_equals_torch(trial: Trial) -> None:
+    """Several heads, a single head, a single token."""
+    for seed, sizes in enumerate([(5, 3, 7), (6, 2, 11), (7, 1, 5), (1, 2, 3)]):
+        q, k = torch.randn(2, *sizes, generator=generator(seed)).unbind()
+        trial.matches((q, k), _expected(q, k), "head query key")
 
 
 def _pattern_survives_large_scores(trial: Trial) -> None:
-    """Scores of some hundreds must not overflow."""
-    q = 40 * torch.randn(6, 2, 9, generator=generator(5))
-    pattern = trial.call(q, q)
-    if not torch.allclose(pattern.sum(-1), torch.ones(2, 6), atol=1e-4):
+    """Scores of ±200 overflow without softmax, and reach below a mask that is finite."""
+    q, k = (10 * torch.randn(2, 6, 3, 7, generator=generator(5))).unbind()
+    pattern = trial.call(q, k)
+    if isinstance(pattern, Tensor) and pattern.isnan().any():
         raise Wrong(
             "overflow",
-            "with large scores the rows do not sum to 1: use softmax instead of exp and a division.",
+            "with scores of ±200 the pattern holds NaN. Use softmax instead of exp and a division.",
         )
+    trial.matches((q, k), _expected(q, k), "head query key", tolerance=1e-4)
 
 
 EXERCISE = Exercise(
@@ -101,15 +112,21 @@ EXERCISE = Exercise(
             )
             for mask in ("past", "past and itself")
         ),
-        Mistake(
-            "softmax missing",
-            "these are scores; mask the later keys, then a softmax over the keys makes them a pattern.",
-            partial(_variant, mask="none", dim=None),
+        *(
+            Mistake(
+                "softmax missing",
+                "these are scores; mask the later keys, then take a softmax over the keys.",
+                partial(_variant, mask=mask, dim=None),
+            )
+            for mask in ("future", "none")
         ),
-        Mistake(
-            "masked with 0",
-            "a masked score of 0 still gets weight, since exp(0) = 1: use -inf.",
-            partial(_variant, fill=0.0),
+        *(
+            Mistake(
+                "masked with a finite number",
+                f"a masked score of {fill} still gets weight, since exp({fill}) is not 0: use -inf.",
+                partial(_variant, fill=fill),
+            )
+            for fill in (0, -1, -100)
         ),
         Mistake(
             "mask after the softmax",
@@ -127,9 +144,9 @@ EXERCISE = Exercise(
             lambda q, k: attention_pattern(k, q),
         ),
         Mistake(
-            "softmax missing",
-            "these are scores; a softmax over the keys makes them a pattern.",
-            partial(_variant, dim=None),
+            "reshape instead of transpose",
+            "reshape mixes positions and heads: move the head axis with transpose or rearrange.",
+            _reshaped,
         ),
     ),
 )

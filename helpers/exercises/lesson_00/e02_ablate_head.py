@@ -26,10 +26,7 @@ def ablate_head(
 
 
 def _variant(
-    name="blocks.{layer}.attn.hook_z",
-    part=lambda head: (..., head, slice(None)),
-    value=lambda z: 0 * z,
-    edit_is_lost=False,
+    name="blocks.{layer}.attn.hook_z", part=lambda head: (..., head, slice(None)), value=lambda z: 0 * z
 ):
     """The reference at other hook points, for another part of z, or with another value there."""
 
@@ -38,9 +35,8 @@ def _variant(
 
         def edit(z, hook):
             shapes.append(z.shape)
-            z = z.clone()
             z[part(head)] = value(z[part(head)])
-            return None if edit_is_lost else z
+            return z
 
         names = [point for point in model.hook_dict if point.endswith(name.format(layer=layer))]
         return model.run_with_hooks(tokens, fwd_hooks=[(name, edit) for name in names]), shapes
@@ -68,17 +64,19 @@ def _ablation_equals_weights_cut(trial: Trial) -> None:
         expected = _without_head(*arguments)
         output = trial.call(*arguments)
         _check_that_the_hook_ran(output, clean)
-        trial.matches(arguments, expected, "batch pos d_vocab", pick=lambda output: output[0])
-        shapes = [list(shape) if isinstance(shape, tuple) else type(shape).__name__ for shape in output[1]]
-        if shapes != [[4, 7, 3, 5]]:
+        if difference(model(tokens), clean, "batch pos d_vocab") is not None:
             raise Wrong(
-                "wrong record", f"expected shapes == [[4, 7, 3, 5]], the shape of z, once; got {shapes}."
+                "hook left behind",
+                "a run of the model after your function still gives other logits. Use model.run_with_hooks, "
+                "or remove your hook at the end.",
             )
+        trial.matches(arguments, expected, "batch pos d_vocab", pick=lambda output: output[0])
+        _check_record(output[1])
 
 
 def _check_that_the_hook_ran(output, clean: Tensor) -> None:
     """Raise ``Wrong`` unless the hook ran and the logits are not those of the clean run."""
-    if not (isinstance(output, tuple | list) and len(output) == 2):
+    if not (isinstance(output, tuple) and len(output) == 2):
         raise Wrong("wrong type", f"expected two things, (logits, shapes), got {type(output).__name__}.")
     logits, shapes = output
     if not isinstance(shapes, list):
@@ -91,14 +89,27 @@ def _check_that_the_hook_ran(output, clean: Tensor) -> None:
     if len(shapes) == 0:
         raise Wrong(
             "the hook never fired",
-            "shapes is empty and the logits are those of the clean run: the hook did not run. Is its name right?",
+            "shapes is empty and the logits are those of the clean run: the hook did not run, or did nothing. "
+            "Is its name right?",
         )
     if isinstance(logits, Tensor) and not changed:
         raise Wrong(
             "the hook had no effect",
-            "the hook ran, but the logits are those of the clean run. An edit of a copy is lost unless the hook "
-            "returns it; an edit of hook_attn_scores is discarded: edit hook_z.",
+            "shapes has entries, but the logits are those of the clean run. An edit of a copy is lost unless the "
+            "hook returns it; an edit of hook_attn_scores is discarded: edit hook_z.",
         )
+
+
+def _check_record(shapes: list) -> None:
+    """Raise ``Wrong`` unless the only entry is the shape of z, as a torch.Size, tuple or list."""
+    shown = [
+        list(shape)
+        if isinstance(shape, tuple | list)
+        else (type(shape).__name__ if isinstance(shape, Tensor) else shape)
+        for shape in shapes
+    ]
+    if shown != [[4, 7, 3, 5]]:
+        raise Wrong("wrong record", f"expected shapes == [[4, 7, 3, 5]], the shape of z, once; got {shown}.")
 
 
 EXERCISE = Exercise(
@@ -116,15 +127,38 @@ EXERCISE = Exercise(
     reference=ablate_head,
     tests=(_ablation_equals_weights_cut,),
     mistakes=(
+        *(
+            Mistake(
+                "another head",
+                "another head of this layer is zero: take z[:, :, head].",
+                lambda model, tokens, layer, head, step=step: ablate_head(
+                    model, tokens, layer, (head + step) % model.cfg.n_heads
+                ),
+            )
+            for step in (1, -1)
+        ),
         Mistake(
-            "the hook had no effect",
-            "the hook changed a copy and did not return it, so the edit was lost.",
-            _variant(edit_is_lost=True),
+            "another layer",
+            "a head of another layer is zero: the hook belongs to blocks.{layer}.",
+            lambda model, tokens, layer, head: ablate_head(model, tokens, 1 - layer, head),
+        ),
+        *(
+            Mistake(
+                "another activation",
+                f"this is what zeros in hook_{name} give; set hook_z to zero.",
+                _variant(name=f"blocks.{{layer}}.attn.hook_{name}"),
+            )
+            for name in "qk"
         ),
         Mistake(
             "ablated a position",
             "z[:, head] is a position: the axes of z are batch, pos, head, d_head.",
             _variant(part=lambda head: (slice(None), head)),
+        ),
+        Mistake(
+            "ablated a coordinate",
+            "z[..., head] is one coordinate of every head: the axes of z are batch, pos, head, d_head.",
+            _variant(part=lambda head: (..., head)),
         ),
         Mistake(
             "ablated the whole layer",

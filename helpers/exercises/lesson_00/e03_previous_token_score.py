@@ -13,7 +13,7 @@ def _diagonal(pattern, offset=-1):
 
 def _score_equals_loop(trial: Trial) -> None:
     """Oracle: the definition as a loop; a previous-token head scores 1, a current-token head 0."""
-    for seed, (layers, heads, pos) in enumerate([(2, 3, 5), (3, 4, 8)]):
+    for seed, (layers, heads, pos) in enumerate([(2, 3, 5), (3, 2, 8), (2, 1, 2)]):
         # attention to the future as well: every diagonal differs, and so does every mistake
         pattern = (3 * torch.randn(layers, heads, pos, pos, generator=generator(seed))).softmax(dim=-1)
         expected = torch.zeros(layers, heads)
@@ -31,8 +31,8 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "In a pattern [query, key], on which diagonal are the entries whose key is query - 1?",
-        "`pattern.diagonal(offset=-1, dim1=-2, dim2=-1)` takes the entries one below the main diagonal, "
-        "for all layers and heads at once.",
+        "`Tensor.diagonal` takes a diagonal of all layers and heads at once: choose the two axes with dim1 and dim2, "
+        "and the diagonal with offset (below the main one it is negative).",
         "Average over the queries that have a previous token: n - 1 of n.",
     ),
     reference=previous_token_score,
@@ -63,20 +63,33 @@ EXERCISE = Exercise(
             "the first query has no previous token: divide by n - 1, not n.",
             lambda pattern: _diagonal(pattern).sum(-1) / pattern.shape[-1],
         ),
+        *(
+            Mistake(
+                "first query wraps round",
+                "index i - 1 is -1 for the first query: the last key. Begin at the second query.",
+                lambda pattern, left_out=left_out: (
+                    _diagonal(pattern.roll(1, dims=-1), 0).sum(-1) / (pattern.shape[-1] - left_out)
+                ),
+            )
+            for left_out in (0, 1)
+        ),
+        Mistake(
+            "diagonal of other axes",
+            "diagonal takes the first two axes, layer and head: choose dim1=-2, dim2=-1.",
+            lambda pattern: pattern.diagonal(-1).mean(-1),
+        ),
+        Mistake(
+            "queries counted",
+            "this is the fraction of queries whose largest weight is that of the previous token; "
+            "take the mean of the weights.",
+            lambda pattern: (
+                (pattern.argmax(-1)[..., 1:] == torch.arange(pattern.shape[-1] - 1)).float().mean(-1)
+            ),
+        ),
         Mistake(
             "maximum instead of mean",
             "the maximum depends on a single query; take the mean over the queries.",
             lambda pattern: _diagonal(pattern).amax(-1),
-        ),
-        Mistake(
-            "axes transposed",
-            "expected [layer, head]; layer and head are swapped.",
-            lambda pattern: _diagonal(pattern).mean(-1).T,
-        ),
-        Mistake(
-            "averaged over the layers",
-            "the layers are averaged together; keep the axis: [layer, head].",
-            lambda pattern: _diagonal(pattern).mean(dim=(0, -1)),
         ),
     ),
 )

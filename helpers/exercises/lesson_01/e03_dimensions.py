@@ -1,5 +1,7 @@
 """Exercise 1.3: the number of directions that a spectrum takes."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -25,29 +27,31 @@ def _held(spectrum):
 
 
 def _known_spectra(trial: Trial) -> None:
-    """Spectra of known dimension: equal values, a single one, a loop over a geometric series."""
+    """Spectra of known dimension: a geometric series, equal values, a single one."""
     geometric = 0.5 ** torch.arange(12.0)
-    count, held = 0, 0.0
-    while held < 0.8 * geometric.sum():
-        held += geometric[count]
-        count += 1
     ratio = 3 * (1 - 0.5**12) / (1 + 0.5**12)
     cases = [
-        ((geometric, 0.8), [count, ratio]),
-        ((torch.ones(10) / 3, 0.75), [8, 10]),
-        ((torch.tensor([5.0, 0, 0]), 0.8), [1, 1]),
+        ((geometric, 0.8), [3, ratio]),
         ((geometric, 0.99), [7, ratio]),
-        ((torch.tensor([4.0, 4.0, 1.0, 1.0]), 0.8), [2, 50 / 17]),
+        ((geometric,), [3, ratio]),
+        ((torch.ones(10) / 3, 0.75), [8, 10]),
+        ((torch.tensor([5.0, 4, 3, 2, 1]), 0.7), [3, 45 / 11]),
+        ((torch.tensor([5.0, 0, 0]), 0.8), [1, 1]),
+        ((torch.tensor([3.0]), 0.4), [1, 1]),
+        ((torch.tensor([2, 1, 0.5, 0.5]), 0.75), [2, 32 / 11]),  # held exactly, without rounding
     ]
     for arguments, expected in cases:
         trial.matches(arguments, torch.tensor(expected).float(), "number", tolerance=1e-3, pick=_as_tensor)
 
 
 def _as_tensor(output) -> Tensor:
-    """Return the two numbers as a tensor, whatever kind of number they are."""
-    if not (isinstance(output, tuple | list) and len(output) == 2):
+    """Return the two numbers as a tensor."""
+    if not (isinstance(output, tuple) and len(output) == 2):
         raise Wrong("wrong type", f"expected two numbers, (directions, ratio), got {type(output).__name__}.")
-    return torch.tensor([float(output[0]), float(output[1])])
+    kinds = [type(number).__name__ for number in output]
+    if not all(isinstance(number, int | float) for number in output):
+        raise Wrong("wrong type", f"expected two numbers, (directions, ratio), got ({', '.join(kinds)}).")
+    return torch.tensor([float(number) for number in output])
 
 
 EXERCISE = Exercise(
@@ -74,9 +78,20 @@ EXERCISE = Exercise(
             _variant(count=lambda spectrum, fraction: int((_held(spectrum) < fraction).sum())),
         ),
         Mistake(
-            "squared twice",
-            "the spectrum holds variances already; do not square it again.",
-            lambda spectrum, fraction=0.8: dimensions(spectrum**2, fraction),
+            "cumulative sum not divided",
+            "the cumulative sum is compared with the fraction; divide it by the total variance first.",
+            _variant(count=lambda spectrum, fraction: int((spectrum.cumsum(0) < fraction).sum()) + 1),
+        ),
+        *(
+            Mistake(
+                "squared twice",
+                "the spectrum holds variances already; do not square it again.",
+                answer,
+            )
+            for answer in (
+                lambda spectrum, fraction=0.8: dimensions(spectrum**2, fraction),
+                _variant(count=lambda spectrum, fraction: dimensions(spectrum**2, fraction)[0]),
+            )
         ),
         Mistake(
             "ratio upside down",
@@ -88,15 +103,18 @@ EXERCISE = Exercise(
             "the directions with the most variance come first.",
             lambda spectrum, fraction=0.8: dimensions(spectrum.flip(0), fraction),
         ),
-        Mistake(
-            "share of the directions",
-            "this is a fraction of the number of directions; a fraction of the variance is asked for.",
-            _variant(count=lambda spectrum, fraction: round(fraction * len(spectrum))),
+        *(
+            Mistake(
+                "fraction of the directions",
+                "this is a fraction of the number of directions; a fraction of the variance is asked for.",
+                _variant(count=lambda spectrum, fraction, whole=whole: whole(fraction * len(spectrum))),
+            )
+            for whole in (round, math.ceil, int)
         ),
         Mistake(
             "ratio without the square",
             "the sum in the numerator is squared: (Σ λ)².",
-            _variant(ratio=lambda spectrum: spectrum.sum() / (spectrum**2).sum()),
+            _variant(ratio=lambda spectrum: (spectrum.sum() / (spectrum**2).sum()).item()),
         ),
     ),
 )

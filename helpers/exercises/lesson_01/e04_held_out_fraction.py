@@ -28,7 +28,9 @@ def _variant(
 
 def _equals_numpy(trial: Trial) -> None:
     """Oracle: the residual of a projection on eigenvectors of the covariance, in numpy."""
-    for seed, (rows, held_out_rows, d_model, k) in enumerate([(40, 25, 7, 2), (60, 30, 9, 4)]):
+    for seed, (rows, held_out_rows, d_model, k) in enumerate(
+        [(40, 25, 7, 2), (60, 30, 9, 4), (6, 5, 11, 3), (30, 1, 5, 1)]
+    ):
         scales = torch.linspace(3, 0.3, d_model)
         fitted = torch.randn(rows, d_model, generator=generator(seed)) * scales + 2
         noise = torch.randn(held_out_rows, d_model, generator=generator(seed + 50))
@@ -47,10 +49,11 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=2,
     hints=(
-        "Find mean and directions on `fitted` only. Centre `held_out` by the mean of `fitted`, too.",
-        "`torch.linalg.svd(fitted - mean, full_matrices=False).Vh[:k]` are the directions, one per row.",
-        "Project the centred `held_out` on them. The fraction is the summed squares of the projections over "
-        "the summed squares of what was projected.",
+        "Mean and directions come from `fitted` alone; nothing of `held_out` may decide about them.",
+        "`torch.linalg.svd(X, full_matrices=False)` returns U, S and Vh. If the rows of X are centred, the rows of "
+        "Vh are their principal directions, the one with the most variance first.",
+        "The directions are orthonormal. So the squared length of a vector's projection is the sum of its squared "
+        "dot products with them.",
     ),
     reference=held_out_fraction,
     tests=(_equals_numpy,),
@@ -61,9 +64,14 @@ EXERCISE = Exercise(
             lambda fitted, held_out, k: held_out_fraction(held_out, held_out, k),
         ),
         Mistake(
-            "share of the fitted vectors",
+            "fraction of the fitted vectors",
             "this is the fraction of `fitted`; measure that of `held_out`.",
             lambda fitted, held_out, k: held_out_fraction(fitted, fitted, k),
+        ),
+        Mistake(
+            "fitted and held_out swapped",
+            "mean and directions come from `held_out`, the fraction is that of `fitted`: swap the two.",
+            lambda fitted, held_out, k: held_out_fraction(held_out, fitted, k),
         ),
         Mistake(
             "directions not centred",
@@ -82,6 +90,21 @@ EXERCISE = Exercise(
             partial(_variant, centre="none"),
         ),
         Mistake(
+            "nothing centred",
+            "subtract the mean of `fitted` from both, before the SVD and before the projection.",
+            partial(_variant, fit_is_centred=False, centre="none"),
+        ),
+        Mistake(
+            "sum, not fraction",
+            "these are the summed squares; divide by those of the centred `held_out`.",
+            partial(_variant, ratio=lambda along, total: along.sum()),
+        ),
+        Mistake(
+            "means, not sums",
+            "these are means of squares over k and over d_model columns; take the sums.",
+            lambda fitted, held_out, k: held_out_fraction(fitted, held_out, k) * fitted.shape[1] / k,
+        ),
+        Mistake(
             "what is left over",
             "this is the fraction that the directions do not hold.",
             lambda fitted, held_out, k: 1 - held_out_fraction(fitted, held_out, k),
@@ -97,12 +120,12 @@ EXERCISE = Exercise(
             partial(_variant, pick=lambda Vh, k: Vh[:, :k].T),
         ),
         Mistake(
-            "mean of the rows' shares",
+            "mean of the rows' fractions",
             "this is the mean of one fraction per row; sum the squares over all rows, then divide once.",
             partial(_variant, ratio=lambda along, total: (along / total).mean()),
         ),
         Mistake(
-            "root of the share",
+            "root of the fraction",
             "this is a ratio of lengths; sum squared lengths.",
             lambda fitted, held_out, k: held_out_fraction(fitted, held_out, k).sqrt(),
         ),

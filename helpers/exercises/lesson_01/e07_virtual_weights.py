@@ -9,7 +9,9 @@ from helpers.residual import virtual_weights
 
 def _every_pair_equals_a_product(trial: Trial) -> None:
     """Oracle: one matrix product per pair."""
-    for seed, (senders, receivers, d_head, d_in, d_model) in enumerate([(3, 3, 4, 5, 7), (2, 3, 4, 5, 7)]):
+    for seed, (senders, receivers, d_head, d_in, d_model) in enumerate(
+        [(3, 3, 4, 5, 7), (2, 3, 5, 5, 7), (1, 4, 3, 2, 5)]
+    ):
         W_O = torch.randn(senders, d_head, d_model, generator=generator(seed))
         W_in = torch.randn(receivers, d_model, d_in, generator=generator(seed + 9))
         expected = torch.stack([torch.stack([write @ read for read in W_in]) for write in W_O])
@@ -29,7 +31,7 @@ EXERCISE = Exercise(
     tests=(_every_pair_equals_a_product,),
     mistakes=(
         Mistake(
-            "reader before writer",
+            "receiver before sender",
             "expected [sender, receiver, …]; the two are swapped.",
             lambda W_O, W_in: virtual_weights(W_O, W_in).transpose(0, 1),
         ),
@@ -39,7 +41,7 @@ EXERCISE = Exercise(
             lambda W_O, W_in: torch.einsum("rmi,shm->srih", W_in, W_O),
         ),
         Mistake(
-            "summed over the writers",
+            "summed over the senders",
             "the senders are added together; keep every pair.",
             lambda W_O, W_in: virtual_weights(W_O, W_in).sum(0),
         ),

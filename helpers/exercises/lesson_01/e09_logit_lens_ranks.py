@@ -8,10 +8,14 @@ from helpers.residual import logit_lens_ranks
 
 
 def _equals_sorted_positions(trial: Trial) -> None:
-    """Oracle: the position of the token in Python's sorted list of logits."""
-    for seed, (layers, d_model, d_vocab, token) in enumerate([(4, 7, 12, 5), (6, 5, 30, 17)]):
-        residuals = torch.randn(layers, d_model, generator=generator(seed))
-        W_U = torch.randn(d_model, d_vocab, generator=generator(seed + 9))
+    """Oracle: the position of the token in Python's sorted list of logits.
+
+    The logits are multiples of 1/64, exact in every order of summation, and no two are equal:
+    neither rounding nor a tie decides about a rank.
+    """
+    for seed, (layers, d_model, d_vocab, token) in enumerate([(4, 7, 12, 5), (6, 5, 30, 29), (1, 3, 10, 0)]):
+        residuals = torch.randint(-9, 10, (layers, d_model), generator=generator(seed)).float()
+        W_U = torch.randint(-99, 100, (d_model, d_vocab), generator=generator(seed + 9)) / 64
         logits = (residuals @ W_U).tolist()
         ranks = [sorted(range(d_vocab), key=lambda t: -row[t]).index(token) for row in logits]
         trial.matches((residuals, W_U, token), torch.tensor(ranks).float(), "layer")
@@ -40,12 +44,15 @@ EXERCISE = Exercise(
             "these are the tokens with a lower logit; count those with a higher one.",
             lambda residuals, W_U, token: W_U.shape[1] - 1 - logit_lens_ranks(residuals, W_U, token),
         ),
-        Mistake(
-            "argsort once",
-            "argsort returns the token at each rank; the rank of each token is the inverse of that.",
-            lambda residuals, W_U, token: (
-                (residuals @ W_U).argsort(dim=-1, descending=True)[:, token].float()
-            ),
+        *(
+            Mistake(
+                "argsort once",
+                "argsort returns the token at each rank; the rank of each token is the inverse of that.",
+                lambda residuals, W_U, token, descending=descending: (
+                    (residuals @ W_U).argsort(dim=-1, descending=descending)[:, token].float()
+                ),
+            )
+            for descending in (True, False)
         ),
         Mistake(
             "logits, not ranks",

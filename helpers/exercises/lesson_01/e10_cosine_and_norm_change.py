@@ -21,7 +21,7 @@ def _variant(cosine=None, change=None):
 
 def _equals_a_loop(trial: Trial) -> None:
     """Oracle: a loop in double precision; a head that deletes everything has cosine -1."""
-    for seed, (heads, pos, d_model) in enumerate([(3, 5, 7), (4, 2, 6)]):
+    for seed, (heads, pos, d_model) in enumerate([(3, 5, 7), (4, 3, 10), (2, 1, 5)]):
         content = torch.randn(pos, d_model, generator=generator(seed)) * torch.arange(1, pos + 1)[:, None]
         outputs = torch.randn(heads, pos, d_model, generator=generator(seed + 9))
         outputs[0] = -content
@@ -39,9 +39,10 @@ EXERCISE = Exercise(
     minutes=7,
     difficulty=2,
     hints=(
-        "`torch.cosine_similarity(head_outputs, content, dim=-1)` is one cosine for each head and position.",
+        "`torch.cosine_similarity` gives one cosine for each head and position, if dim is the axis of `d_model`. "
+        "`content` has no head axis; it broadcasts.",
         "The norm changes by ‖content + output‖ - ‖content‖, one number for each head and position.",
-        "Average both over the positions and stack them: [head, 2].",
+        "Average both over the positions; `torch.stack` puts them side by side: [head, 2].",
     ),
     reference=cosine_and_norm_change,
     tests=(_equals_a_loop,),
@@ -61,6 +62,25 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
+            "cosine along the positions",
+            "the cosine runs over another axis; give dim=-1, the axis of d_model.",
+            _variant(cosine=lambda outputs, content: torch.cosine_similarity(outputs, content).mean(-1)),
+        ),
+        Mistake(
+            "norm before minus norm after",
+            "this is ‖content‖ - ‖content + output‖; a longer stream should give a positive number.",
+            _variant(change=lambda outputs, content: -cosine_and_norm_change(outputs, content)[:, 1]),
+        ),
+        Mistake(
+            "ratio of the norms",
+            "this is ‖content + output‖ / ‖content‖; take the difference.",
+            _variant(
+                change=lambda outputs, content: (
+                    (content + outputs).norm(dim=-1) / content.norm(dim=-1)
+                ).mean(-1)
+            ),
+        ),
+        Mistake(
             "averaged before the cosine",
             "take one cosine per position, then the mean; not the cosine of the means.",
             _variant(
@@ -70,7 +90,7 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "length of the store",
+            "the output's own length",
             "the second measure is the change ‖content + output‖ - ‖content‖, not the output's own length.",
             _variant(change=lambda outputs, content: outputs.norm(dim=-1).mean(-1)),
         ),

@@ -8,15 +8,20 @@ from helpers.exercises.inputs import generator
 
 
 def _equals_a_loop(trial: Trial) -> None:
-    """Oracle: a loop over rows; and a hard address copies rows."""
-    address = torch.rand(5, 5, generator=generator(0)).tril()
-    address = address / address.sum(-1, keepdim=True)
-    memory = torch.randn(5, 3, generator=generator(1))
-    expected = torch.zeros(5, 3)
-    for query in range(5):
-        for key in range(5):
-            expected[query] += address[query, key] * memory[key]
-    trial.matches((address, memory), expected, "query d_model")
+    """Oracle: a loop over queries and keys, for as many of both, more keys, and more queries."""
+    for queries, keys, d_model in [(5, 5, 3), (4, 6, 2), (7, 3, 5)]:
+        address = torch.rand(queries, keys, generator=generator(queries)).tril()
+        address = address / address.sum(-1, keepdim=True)
+        memory = torch.randn(keys, d_model, generator=generator(keys))
+        expected = torch.zeros(queries, d_model)
+        for query in range(queries):
+            for key in range(keys):
+                expected[query] += address[query, key] * memory[key]
+        trial.matches((address, memory), expected, "query d_model")
+
+
+def _copies_rows(trial: Trial) -> None:
+    """A hard address copies rows."""
     hard = torch.eye(6)[[4, 0, 0, 2]]
     rows = torch.randn(6, 2, generator=generator(2))
     trial.matches((hard, rows), rows[[4, 0, 0, 2]], "query d_model")

@@ -3,7 +3,7 @@
 import torch
 
 from helpers.circuits import attention_scores
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator, small_model
 
 
@@ -13,19 +13,17 @@ def _unscaled(queries_in, keys_in, W_Q, W_K):
 
 def _equals_the_form(trial: Trial) -> None:
     """Oracle: x W_QK xᵀ with the d_model × d_model matrix written out, entry by entry."""
-    heads, d_model, d_head = 3, 6, 4
-    W_Q, W_K = torch.randn(2, heads, d_model, d_head, generator=generator(0)).unbind()
-    queries, keys = (
-        torch.randn(5, d_model, generator=generator(1)),
-        torch.randn(7, d_model, generator=generator(2)),
-    )
-    expected = torch.zeros(heads, 5, 7)
-    for head in range(heads):
-        W_QK = W_Q[head] @ W_K[head].T
-        for i in range(5):
-            for j in range(7):
-                expected[head, i, j] = queries[i] @ W_QK @ keys[j] / 2.0
-    trial.matches((queries, keys, W_Q, W_K), expected, "head query key", tolerance=1e-4)
+    for heads, query, key, d_model, d_head in [(3, 5, 7, 6, 2), (2, 6, 4, 7, 5)]:
+        W_Q, W_K = torch.randn(2, heads, d_model, d_head, generator=generator(0)).unbind()
+        queries = torch.randn(query, d_model, generator=generator(1))
+        keys = torch.randn(key, d_model, generator=generator(2))
+        expected = torch.zeros(heads, query, key)
+        for head in range(heads):
+            W_QK = W_Q[head] @ W_K[head].T
+            for i in range(query):
+                for j in range(key):
+                    expected[head, i, j] = queries[i] @ W_QK @ keys[j] / d_head**0.5
+        trial.matches((queries, keys, W_Q, W_K), expected, "head query key", tolerance=1e-4)
 
 
 def _equals_the_hooked_scores(trial: Trial) -> None:
@@ -33,10 +31,19 @@ def _equals_the_hooked_scores(trial: Trial) -> None:
     model = small_model()
     _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5, 9]]))
     x = cache["blocks.1.hook_resid_pre"][0] + model.W_pos[:6]
-    scores = trial.call(x, x, model.W_Q[1], model.W_K[1])
-    pattern = scores.masked_fill(torch.ones(6, 6).triu(1).bool(), -torch.inf).softmax(-1)
-    if not torch.allclose(pattern, cache["blocks.1.attn.hook_pattern"][0], atol=1e-4):
-        raise Wrong("not the model's scores", "the softmax of these scores is not the pattern in the cache.")
+    future = torch.ones(6, 6).triu(1).bool()
+
+    def pattern(function):
+        scores = function(x, x, model.W_Q[1], model.W_K[1])
+        return scores.masked_fill(future, -torch.inf).softmax(-1)
+
+    expected = cache["blocks.1.attn.hook_pattern"][0]
+    trial.behaves(pattern, expected, "head query key", 1e-4, "the pattern that these scores give")
+
+
+def _reshaped(x, y, W_Q, W_K):
+    k = y @ W_K
+    return x @ W_Q @ k.reshape(len(k), k.shape[2], k.shape[1]) / W_Q.shape[-1] ** 0.5
 
 
 EXERCISE = Exercise(
@@ -63,6 +70,16 @@ EXERCISE = Exercise(
             lambda x, y, W_Q, W_K: attention_scores(x, y, W_K, W_Q),
         ),
         Mistake(
+            "queries and keys swapped",
+            "W_Q belongs to queries_in and W_K to keys_in.",
+            lambda x, y, W_Q, W_K: attention_scores(y, x, W_Q, W_K),
+        ),
+        Mistake(
+            "reshape instead of transpose",
+            "reshape and view cut the keys to pieces. Swap the axes with .mT or .transpose(-2, -1).",
+            _reshaped,
+        ),
+        Mistake(
             "scale is d_head",
             "the scores are divided by d_head; divide by its square root.",
             lambda x, y, W_Q, W_K: _unscaled(x, y, W_Q, W_K) / W_Q.shape[-1],
@@ -76,11 +93,6 @@ EXERCISE = Exercise(
             "softmax applied",
             "this is a pattern; the scores before the softmax are asked for.",
             lambda x, y, W_Q, W_K: attention_scores(x, y, W_Q, W_K).softmax(-1),
-        ),
-        Mistake(
-            "axes transposed",
-            "expected [head, query, key]; query and key are swapped.",
-            lambda x, y, W_Q, W_K: attention_scores(x, y, W_Q, W_K).mT,
         ),
     ),
 )

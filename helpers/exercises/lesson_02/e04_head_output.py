@@ -4,18 +4,20 @@ import torch
 from einops import einsum
 
 from helpers.circuits import head_output
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator, small_model
 
 
 def _equals_einsum(trial: Trial) -> None:
-    """Oracle: one sum over everything, in double precision."""
-    x = torch.randn(5, 7, generator=generator(0))
-    W_V, W_O = torch.randn(7, 3, generator=generator(1)), torch.randn(3, 7, generator=generator(2))
-    pattern = torch.randn(5, 5, generator=generator(3)).softmax(-1)
-    tensors = [tensor.double() for tensor in (pattern, x, W_V, W_O)]
-    expected = einsum(*tensors, "query key, key m, m h, h d_model -> query d_model").float()
-    trial.matches((pattern, x, W_V, W_O), expected, "query d_model", tolerance=1e-4)
+    """Oracle: one sum over everything, in double precision; also with fewer queries than keys."""
+    for queries, keys, d_model, d_head in [(5, 5, 7, 3), (4, 6, 5, 2)]:
+        x = torch.randn(keys, d_model, generator=generator(0))
+        W_V = torch.randn(d_model, d_head, generator=generator(1))
+        W_O = torch.randn(d_head, d_model, generator=generator(2))
+        pattern = torch.randn(queries, keys, generator=generator(3)).softmax(-1)
+        tensors = [tensor.double() for tensor in (pattern, x, W_V, W_O)]
+        expected = einsum(*tensors, "query key, key m, m h, h d_model -> query d_model").float()
+        trial.matches((pattern, x, W_V, W_O), expected, "query d_model", tolerance=1e-4)
 
 
 def _equals_the_model(trial: Trial) -> None:
@@ -23,9 +25,12 @@ def _equals_the_model(trial: Trial) -> None:
     model = small_model()
     _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5]]))
     patterns, x = cache["blocks.1.attn.hook_pattern"][0], cache["blocks.1.hook_resid_pre"][0]
-    total = sum(trial.call(patterns[head], x, model.W_V[1, head], model.W_O[1, head]) for head in range(3))
-    if not torch.allclose(total, cache["blocks.1.hook_attn_out"][0], atol=1e-4):
-        raise Wrong("not the layer's output", "the heads' outputs do not sum to what the layer wrote.")
+
+    def layer_output(function):
+        return sum(function(patterns[head], x, model.W_V[1, head], model.W_O[1, head]) for head in range(3))
+
+    expected = cache["blocks.1.hook_attn_out"][0]
+    trial.behaves(layer_output, expected, "query d_model", 1e-4, "the sum over the heads of a layer")
 
 
 EXERCISE = Exercise(
@@ -35,7 +40,8 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "Positions are mixed by a matrix on the left of `x`, directions are mapped by matrices on its right.",
-        "The pattern mixes positions. `W_V` reads the stream and `W_O` writes to it, in this order.",
+        "Which two matrices map a row of `x` to `d_head` numbers and back to `d_model` numbers? "
+        "Which matrix has a row for each query and a column for each position?",
     ),
     reference=head_output,
     tests=(_equals_einsum, _equals_the_model),

@@ -18,8 +18,9 @@ def _fractions(counts, dim=1, keepdim=True, smallest=1):
 
 def _equals_a_loop(trial: Trial) -> None:
     """Oracle: a loop over pairs with a dictionary."""
-    for seed, d_vocab in enumerate([5, 8]):
-        tokens = torch.randint(d_vocab - 1, (60,), generator=generator(seed))
+    drawn = torch.randint(4, (60,), generator=generator(0))
+    once = torch.tensor([3, 1, 3, 3, 0, 6, 1, 5])  # 0 and 6 are followed once, 5 never, 2 and 4 do not occur
+    for tokens, d_vocab in [(drawn, 5), (once, 8), (torch.tensor([2, 0]), 3)]:
         expected = torch.zeros(d_vocab, d_vocab)
         followers: dict[int, list[int]] = {}
         for first, second in zip(tokens.tolist(), tokens.tolist()[1:]):
@@ -44,7 +45,7 @@ EXERCISE = Exercise(
     reference=bigram_table,
     tests=(_equals_a_loop,),
     mistakes=(
-        Mistake("counts, not shares", "divide each row by its sum.", _counts),
+        Mistake("counts, not shares", "these are counts. Divide each row by its sum.", _counts),
         Mistake(
             "repeats lost",
             "`table[a, b] += 1` counts a pair once however often it comes: use index_put_ with accumulate=True.",
@@ -64,6 +65,14 @@ EXERCISE = Exercise(
             "shares of all pairs",
             "divide each row by its own sum, not all by the number of pairs.",
             lambda tokens, d_vocab: _counts(tokens, d_vocab) / (len(tokens) - 1),
+        ),
+        Mistake(
+            "divided by occurrences",
+            "each row is divided by how often its token occurs. The last token has no follower: divide by the "
+            "row's own sum.",
+            lambda tokens, d_vocab: (
+                _counts(tokens, d_vocab) / tokens.bincount(minlength=d_vocab).clamp(min=1)[:, None]
+            ),
         ),
         Mistake(
             "sums beside the columns",

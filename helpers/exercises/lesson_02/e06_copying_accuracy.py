@@ -6,7 +6,7 @@ from helpers.circuits import copying_accuracy
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
-BLOCK_SIZES = (100, 128, 200, 256, 300, 500, 512)  # rows per block that learners choose
+BLOCK_SIZES = (64, 100, 128, 200, 256, 300, 400, 500, 512, 1000, 1024)  # rows per block that learners choose
 
 
 def _hits(A, B, k, size=512, own=lambda rows, start: rows.diagonal(offset=start)):
@@ -17,22 +17,49 @@ def _hits(A, B, k, size=512, own=lambda rows, start: rows.diagonal(offset=start)
 
 
 def _own_entry_of_the_block(size):
-    return lambda A, B, k=1: torch.cat(
-        list(_hits(A, B, k, size, own=lambda rows, start: rows.diagonal()))
-    ).mean()
+    own = lambda rows, start: rows.diagonal()  # noqa: E731
+    return lambda A, B, k=1: torch.cat(list(_hits(A, B, k, size, own))).mean()
 
 
 def _last_rows_left_out(size):
-    return lambda A, B, k=1: torch.cat(list(_hits(A, B, k, size))[: len(A) // size]).sum() / len(A)
+    def answer(A, B, k=1):
+        full = list(_hits(A, B, k, size))[: len(A) // size]
+        return sum((hits.sum() for hits in full), torch.tensor(0.0)) / len(A)
+
+    return answer
+
+
+def _mean_of_means(size):
+    return lambda A, B, k=1: torch.stack([hits.mean() for hits in _hits(A, B, k, size)]).mean()
+
+
+def _mistakes_in_blocks():
+    """Mistakes that depend on the number of rows per block, for the sizes that learners choose."""
+    for size in BLOCK_SIZES:
+        yield Mistake(
+            "own entry of the block",
+            "inside a block the own entry of row t is t itself: add the block's start.",
+            _own_entry_of_the_block(size),
+        )
+        yield Mistake(
+            "last rows left out", "the rows after the last full block are missing.", _last_rows_left_out(size)
+        )
+        yield Mistake(
+            "mean of the blocks' means",
+            "blocks differ in length: count all hits, then divide once by d_vocab.",
+            _mean_of_means(size),
+        )
 
 
 def _equals_the_full_matrix(trial: Trial) -> None:
     """Oracle: the whole matrix and torch.topk."""
-    for d_vocab, k in [(1100, 5), (607, 2), (600, 1)]:  # the first tells the mistakes apart
+    for d_vocab, k in [(1100, 5), (607, 2), (50, 1), (11, 3)]:  # the first tells the mistakes apart
         A, B = _factors(d_vocab, 12, seed=d_vocab)
         top = (A @ B).topk(k, dim=1).indices
         expected = (top == torch.arange(d_vocab)[:, None]).any(dim=1).float().mean()
         trial.matches((A, B, k), expected, "", tolerance=1e-4)
+        if k == 1:  # the default
+            trial.matches((A, B), expected, "", tolerance=1e-4)
 
 
 def _factors(d_vocab: int, d_head: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,6 +106,11 @@ EXERCISE = Exercise(
             lambda A, B, k=1: copying_accuracy(-A, B, k),
         ),
         Mistake(
+            "mean over the places",
+            "the mean runs over the k places, too. Combine the places of a token first, with any(dim=1).",
+            lambda A, B, k=1: copying_accuracy(A, B, k) / k,
+        ),
+        Mistake(
             "absolute values",
             "a very negative entry lowers the logit: do not take absolute values.",
             lambda A, B, k=1: (
@@ -86,36 +118,11 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "percent",
-            "this is in percent; a fraction between 0 and 1 is asked for.",
-            lambda A, B, k=1: 100 * copying_accuracy(A, B, k),
-        ),
-        Mistake(
             "a count",
             "this is the number of tokens; divide by d_vocab.",
             lambda A, B, k=1: len(A) * copying_accuracy(A, B, k),
         ),
-        *(
-            Mistake(
-                "own entry of the block",
-                "inside a block the own entry of row t is t itself: add the block's start.",
-                _own_entry_of_the_block(size),
-            )
-            for size in BLOCK_SIZES
-        ),
-        *(
-            Mistake(
-                "last rows left out",
-                "the rows after the last full block are missing.",
-                _last_rows_left_out(size),
-            )
-            for size in BLOCK_SIZES
-        ),
-        Mistake(
-            "mean of the blocks' means",
-            "blocks differ in length: count all hits, then divide once by d_vocab.",
-            lambda A, B, k=1: torch.stack([hits.mean() for hits in _hits(A, B, k)]).mean(),
-        ),
+        *_mistakes_in_blocks(),
         Mistake(
             "one too many",
             "with k = 1 the own token must be first: fewer than k entries may be higher.",

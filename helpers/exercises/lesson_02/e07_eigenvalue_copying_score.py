@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from helpers.circuits import eigenvalue_copying_score
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
@@ -23,9 +23,11 @@ def _variant(
 
 def _equals_the_full_matrix(trial: Trial) -> None:
     """Oracle: the eigenvalues of the whole product, which are those of the small one and zeros."""
-    for seed, (d_vocab, d_head) in enumerate([(12, 4), (15, 6), (20, 5)]):
+    for seed, (d_vocab, d_head, own) in enumerate(
+        [(12, 4, 0.1), (15, 6, -0.2), (20, 5, -0.1), (11, 3, -0.3)]
+    ):
         A = torch.randn(d_vocab, d_head, generator=generator(seed))
-        B = torch.randn(d_head, d_vocab, generator=generator(seed + 30)) + 0.1 * A.T
+        B = torch.randn(d_head, d_vocab, generator=generator(seed + 30)) + own * A.T
         values = torch.linalg.eigvals((A @ B).double())  # complex, with real parts of both signs
         trial.matches((A, B), (values.real.sum() / values.abs().sum()).float(), "", tolerance=1e-3)
 
@@ -33,11 +35,8 @@ def _equals_the_full_matrix(trial: Trial) -> None:
 def _copies_and_erases(trial: Trial) -> None:
     """A circuit that copies scores 1, one that erases -1, and the scale does not matter."""
     A = torch.randn(9, 3, generator=generator(4))
-    scores = [float(trial.call(*factors)) for factors in ((A, A.T), (A, -A.T), (5 * A, A.T))]
-    if not torch.allclose(torch.tensor(scores), torch.tensor([1.0, -1.0, 1.0]), atol=1e-3):
-        raise Wrong(
-            "not a share", "a copying circuit should score 1, an erasing one -1, whatever their size."
-        )
+    for factors, score in [((A, A.T), 1.0), ((A, -A.T), -1.0), ((5 * A, A.T), 1.0)]:
+        trial.matches(factors, torch.tensor(score), "", tolerance=1e-3)
 
 
 def _large_matrices(trial: Trial) -> None:
@@ -71,7 +70,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "singular values below",
-            "these are not eigenvalues: singular values are never negative and do not measure copying.",
+            "the denominator holds singular values. Divide by the sum of |λ|.",
             lambda A, B: torch.linalg.eigvals(B @ A).real.sum() / torch.linalg.svdvals(B @ A).sum(),
         ),
         Mistake(
@@ -84,15 +83,11 @@ EXERCISE = Exercise(
             "this is a mean of eigenvalues; divide by Σ |λ|.",
             partial(_variant, denominator=len),
         ),
+        Mistake("not divided", "divide by Σ |λ|.", partial(_variant, denominator=lambda values: 1)),
         Mistake(
             "symmetric part only",
             "eigvalsh is for symmetric matrices, and this one is not symmetric: use eigvals.",
             partial(_variant, eigenvalues=torch.linalg.eigvalsh),
-        ),
-        Mistake(
-            "sign turned",
-            "the sign is reversed: copying is positive.",
-            lambda A, B: -eigenvalue_copying_score(A, B),
         ),
     ),
 )

@@ -8,15 +8,16 @@ from helpers.exercises.inputs import generator
 
 
 def _equals_a_loop(trial: Trial) -> None:
-    """Oracle: a loop over destinations, sources and outs."""
-    QK, OV = torch.randn(4, 3, generator=generator(0)), torch.randn(3, 5, generator=generator(1))
-    expected = torch.zeros(4, 3, 5)
-    for b in range(4):
-        total = sum(QK[b, a].exp() for a in range(3))
-        for a in range(3):
-            for c in range(5):
-                expected[b, a, c] = QK[b, a].exp() / total * OV[a, c]
-    trial.matches((QK, OV), expected, "destination source out")
+    """Oracle: a loop over destinations and sources, in double precision; also with large scores."""
+    for destinations, sources, outs, middle in [(6, 3, 5, 0), (4, 7, 2, 200), (2, 4, 3, -200)]:
+        QK = torch.randn(destinations, sources, generator=generator(sources)) + middle
+        OV = torch.randn(sources, outs, generator=generator(outs))
+        expected = torch.zeros(destinations, sources, outs)
+        for b, scores in enumerate(QK.double()):
+            for a in range(sources):
+                weight = scores[a].exp() / scores.exp().sum()
+                expected[b, a] = weight * OV[a]
+        trial.matches((QK, OV), expected, "destination source out")
 
 
 EXERCISE = Exercise(
@@ -26,8 +27,8 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "The weight that a destination gives to each source is a softmax over the sources.",
-        "Weight [destination, source] times effect [source, out]: no sum, but an outer product along new axes, "
-        "so that every triple stays.",
+        "Weight [destination, source] times effect [source, out], without a sum. "
+        "New axes (`None` in an index) make the two shapes fit: every triple stays.",
     ),
     reference=skip_trigrams,
     tests=(_equals_a_loop,),
@@ -48,9 +49,9 @@ EXERCISE = Exercise(
             lambda QK, OV: QK.softmax(-1) @ OV,
         ),
         Mistake(
-            "axes in another order",
-            "expected [destination, source, out]; source comes first here.",
-            lambda QK, OV: skip_trigrams(QK, OV).transpose(0, 1),
+            "softmax overflows",
+            "exp(200) is infinite and exp(-200) is 0. Use softmax, or subtract each row's maximum before exp.",
+            lambda QK, OV: (QK.exp() / QK.exp().sum(-1, keepdim=True))[:, :, None] * OV[None],
         ),
         Mistake(
             "added",

@@ -9,33 +9,46 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _variant(
-    W_pos,
-    W_Q,
-    W_K,
-    scale=lambda d_model, d_head: d_head**0.5,
-    first_masked: int | None = 1,
-    dim=-1,
-    offset=-1,
-):
-    """The measure with another scale, mask (from this diagonal upwards), softmax or diagonal."""
-    scores = W_pos @ W_Q @ (W_pos @ W_K).T / scale(*W_Q.shape)
-    if first_masked is not None:
-        masked = torch.ones_like(scores, dtype=torch.bool).triu(first_masked)
-        scores = scores.masked_fill(masked, -torch.inf)
+def _causal(scores, first_masked=1):
+    masked = torch.ones_like(scores, dtype=torch.bool).triu(first_masked)
+    return scores.masked_fill(masked, -torch.inf)
+
+
+def _variant(W_pos, W_Q, W_K, scale=lambda d_model, d_head: d_head**0.5, mask=_causal, dim=-1, offset=-1):
+    """The measure with another scale, mask, softmax or diagonal."""
+    scores = mask(W_pos @ W_Q @ (W_pos @ W_K).T / scale(*W_Q.shape))
     return scores.softmax(dim=dim).diagonal(offset).nan_to_num().mean()
 
 
 def _equals_a_loop(trial: Trial) -> None:
-    """Oracle: a loop over positions."""
-    for seed, (pos, d_model, d_head) in enumerate([(6, 5, 3), (9, 7, 4)]):
+    """Oracle: a loop over positions, for more and fewer positions than d_model."""
+    for seed, (pos, d_model, d_head) in enumerate([(6, 5, 3), (7, 10, 2), (11, 7, 5)]):
         W_pos = torch.randn(pos, d_model, generator=generator(seed))
         W_Q, W_K = torch.randn(2, d_model, d_head, generator=generator(seed + 5)).unbind()
-        expected = 0.0
-        for i in range(1, pos):
-            row = torch.stack([(W_pos[i] @ W_Q) @ (W_pos[j] @ W_K) / d_head**0.5 for j in range(i + 1)])
-            expected += row.softmax(0)[i - 1] / (pos - 1)
-        trial.matches((W_pos, W_Q, W_K), expected, "")
+        trial.matches((W_pos, W_Q, W_K), _by_loop(W_pos, W_Q, W_K), "")
+
+
+def _large_scores(trial: Trial) -> None:
+    """Positions with a large common part: scores near 200, then near -200, as in trained heads."""
+    W_pos = 1 + 0.02 * torch.randn(8, 6, generator=generator(3))
+    W_Q = torch.rand(6, 3, generator=generator(4)) + 0.5
+    W_K = torch.rand(6, 3, generator=generator(5)) + 0.5
+    for middle in (200, -200):
+        size = middle / ((W_pos @ W_Q) @ (W_pos @ W_K).T).mean() * 3**0.5
+        trial.matches((W_pos, size * W_Q, W_K), _by_loop(W_pos, size * W_Q, W_K), "", tolerance=1e-3)
+
+
+def _by_loop(W_pos, W_Q, W_K):
+    """Compute the measure one query at a time, in double precision."""
+    queries, keys = W_pos.double() @ W_Q.double(), W_pos.double() @ W_K.double()
+    rows = [keys[: i + 1] @ queries[i] / W_Q.shape[1] ** 0.5 for i in range(1, len(W_pos))]
+    return torch.stack([row.softmax(0)[-2] for row in rows]).mean().float()
+
+
+def _without_softmax(W_pos, W_Q, W_K):
+    """The measure with exp and a sum, which overflow."""
+    weights = ((W_pos @ W_Q) @ (W_pos @ W_K).T / W_Q.shape[1] ** 0.5).exp().tril()
+    return (weights / weights.sum(-1, keepdim=True)).diagonal(-1).mean()
 
 
 EXERCISE = Exercise(
@@ -46,10 +59,11 @@ EXERCISE = Exercise(
     hints=(
         "Give the head nothing but positions. The scores of all positions with all positions are "
         "`W_pos W_Q` (`W_pos W_K`)ᵀ / `√d_head`.",
-        "Mask the later positions, take the softmax over the keys, then the mean of the diagonal one below the main one.",
+        "Mask the later positions and take the softmax over the keys.",
+        "The weights of position i on position i - 1 stand on a diagonal of the pattern: `diagonal(offset)` returns it.",
     ),
     reference=previous_position_weight,
-    tests=(_equals_a_loop,),
+    tests=(_equals_a_loop, _large_scores),
     mistakes=(
         Mistake(
             "scale missing",
@@ -58,8 +72,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "mask missing",
-            "later positions get weight: mask them before the softmax.",
-            partial(_variant, first_masked=None),
+            "later positions take part in the softmax: mask them before it.",
+            partial(_variant, mask=torch.clone),
+        ),
+        Mistake(
+            "masked with 0",
+            "the later positions have score 0, and exp(0) = 1 is a weight. Set their scores to -inf.",
+            partial(_variant, mask=torch.tril),
         ),
         Mistake(
             "current position",
@@ -70,17 +89,17 @@ EXERCISE = Exercise(
         Mistake(
             "next position",
             "this diagonal is above the main one: go one below.",
-            partial(_variant, first_masked=None, offset=1),
+            partial(_variant, mask=torch.clone, offset=1),
         ),
         Mistake(
-            "next position",
-            "this diagonal is above the main one, where the mask left only 0s: go one below.",
-            partial(_variant, offset=1),
+            "softmax overflows",
+            "exp(200) is infinite and exp(-200) is 0. Use softmax, or subtract each row's maximum before exp.",
+            _without_softmax,
         ),
         Mistake(
             "mask hides the position itself",
             "the mask hides the query's own position, too: triu(1).",
-            partial(_variant, first_masked=0),
+            partial(_variant, mask=partial(_causal, first_masked=0)),
         ),
         Mistake(
             "divided by all positions",

@@ -3,7 +3,7 @@
 import torch
 
 from helpers.circuits import scores_by_component
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
@@ -12,19 +12,15 @@ def _unscaled(query_components, key_components, W_Q, W_K):
 
 
 def _equals_each_pair(trial: Trial) -> None:
-    """Oracle: one bilinear form per pair; and the pairs sum to the scores of the sums."""
-    queries = torch.randn(2, 4, 7, generator=generator(0))
-    keys = torch.randn(3, 5, 7, generator=generator(1))
-    W_Q, W_K = torch.randn(2, 7, 6, generator=generator(2)).unbind()
-    expected = torch.zeros(2, 3, 4, 5)
-    for i in range(2):
-        for j in range(3):
-            expected[i, j] = queries[i] @ (W_Q @ W_K.T) @ keys[j].T / 6**0.5
-    arguments = (queries, keys, W_Q, W_K)
-    trial.matches(arguments, expected, "query_component key_component query key", tolerance=1e-4)
-    scores = (queries.sum(0) @ W_Q) @ (keys.sum(0) @ W_K).T / 6**0.5
-    if not torch.allclose(trial.call(*arguments).sum(dim=(0, 1)), scores, atol=1e-3):
-        raise Wrong("parts do not sum", "the table does not sum to the scores.")
+    """Oracle: one bilinear form per pair; also with the same components on both sides."""
+    few, many = torch.randn(2, 4, 7, generator=generator(0)), torch.randn(3, 5, 7, generator=generator(1))
+    for queries, keys, d_head in [(few, many, 6), (many, few, 3), (many, many, 2)]:
+        W_Q, W_K = torch.randn(2, 7, d_head, generator=generator(d_head)).unbind()
+        expected = torch.stack(
+            [torch.stack([x @ (W_Q @ W_K.T) @ y.T / d_head**0.5 for y in keys]) for x in queries]
+        )
+        arguments = (queries, keys, W_Q, W_K)
+        trial.matches(arguments, expected, "query_component key_component query key", tolerance=1e-4)
 
 
 EXERCISE = Exercise(
@@ -49,11 +45,6 @@ EXERCISE = Exercise(
             "transposed W_QK",
             "W_Q and W_K are swapped: the query side goes with W_Q.",
             lambda x, y, W_Q, W_K: scores_by_component(x, y, W_K, W_Q),
-        ),
-        Mistake(
-            "key part first",
-            "expected [query_component, key_component, …]; the two are swapped.",
-            lambda x, y, W_Q, W_K: scores_by_component(x, y, W_Q, W_K).transpose(0, 1),
         ),
         Mistake(
             "summed over the key parts",

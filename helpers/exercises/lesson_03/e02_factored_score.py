@@ -9,7 +9,7 @@ from helpers.exercises.inputs import generator
 
 def _equals_the_full_score(trial: Trial) -> None:
     """Oracle: the score of the matrices multiplied out."""
-    for seed, (d_model, a, b) in enumerate([(9, 3, 4), (12, 4, 2)]):
+    for seed, (d_model, a, b) in enumerate([(10, 3, 3), (7, 2, 5), (12, 5, 3)]):
         sizes = [(d_model, a), (a, d_model), (d_model, b), (b, d_model)]
         factors = [
             torch.randn(*size, generator=generator(seed + 10 * i)) + 0.3 * i for i, size in enumerate(sizes)
@@ -51,6 +51,11 @@ EXERCISE = Exercise(
                 ((A.T @ A) @ (a @ b) @ (B @ B.T) @ (a @ b).T).trace().sqrt()
                 / (A.norm() * a.norm() * b.norm() * B.norm())
             ),
+        ),
+        Mistake(
+            "not normalised",
+            "this is the norm of A B. Divide by the norms of A and B.",
+            lambda A, a, b, B: ((A.T @ A) @ (a @ b) @ (B @ B.T) @ (a @ b).T).trace().sqrt(),
         ),
         Mistake("squared", "this is the score squared. Take the root.", lambda *f: factored_score(*f) ** 2),
         Mistake(

@@ -6,43 +6,80 @@ from helpers.composition import random_scores
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
 
+SAMPLES = 500
+
 
 def _has_the_right_distribution(trial: Trial) -> None:
     """Theory: the mean square is 1/d_model for any d_head, the spread that of low-rank circuits."""
-    for d_model, d_head in [(40, 2), (60, 6)]:
-        scores = trial.call(d_model, d_head, 200, generator(d_model))
-        if not (isinstance(scores, torch.Tensor) and scores.shape == (200,)):
-            received = getattr(scores, "shape", type(scores).__name__)
-            raise Wrong(
-                "wrong shape", f"expected one tensor of 200 scores, got {received}: torch.stack them."
-            )
-        if scores.unique().numel() < 190:
-            raise Wrong("not random", "the samples are equal. Draw new matrices for each of them.")
+    for d_model, d_head in [(40, 2), (60, 6), (5, 5)]:
+        scores = trial.call(d_model, d_head, SAMPLES, generator(d_model))
+        _check_form(scores)
+        if d_model == 40 and scores.unique().numel() < 0.95 * SAMPLES:
+            raise Wrong("not random", "expected different scores, got equal ones. Draw anew for each sample.")
         level = scores.square().mean().item() * d_model
         if level > 1.6:
             raise Wrong(
                 "too high",
-                f"expected a mean square of 1/d_model, got {level:.1f} times that. "
-                "Draw entries with mean 0, and the two circuits of a pair independently.",
+                f"expected a mean square of 1/d_model, got {level:.1f} times that. Do all entries have "
+                "mean 0, and are the two circuits of a pair drawn independently?",
             )
-        if not 0.85 < level < 1.15:
+        if not 0.8 < level < 1.25:  # six standard deviations of the mean of SAMPLES squares
             raise Wrong("wrong level", f"expected a mean square of 1/d_model, got {level:.2f} times that.")
-        spread = scores.std() / random_scores(d_model, d_head, 200, generator(1)).std()
+        spread = scores.std() / random_scores(d_model, d_head, SAMPLES, generator(1)).std()
         if not 0.6 < spread < 1.6:
             raise Wrong(
                 "wrong spread",
-                f"expected the standard deviation of circuits of rank d_head, got {spread:.2f} times that.",
+                f"expected the standard deviation of Gaussian circuits of rank d_head, got {spread:.2f} "
+                "times that.",
             )
 
 
+def _check_form(scores) -> None:
+    """Raise ``Wrong`` unless the output is a tensor of SAMPLES numbers."""
+    if not isinstance(scores, torch.Tensor):
+        kind = type(scores).__name__
+        raise Wrong("wrong type", f"expected a torch.Tensor [sample], got {kind}. torch.stack the scores.")
+    if scores.shape != (SAMPLES,):
+        received = f"shape {list(scores.shape)}" if scores.ndim else "a single number"
+        raise Wrong("wrong shape", f"expected shape [{SAMPLES}] [sample], got {received}.")
+    if scores.isnan().any():
+        raise Wrong("NaN", "expected numbers, got NaN.")
+
+
 def _draws_with_the_generator(trial: Trial) -> None:
-    """The same generator gives the same scores."""
-    scores, repeated = (trial.call(9, 2, 5, generator(0)) for _ in range(2))
-    if not torch.equal(scores, repeated):
+    """One seed gives the same scores; a second call, or another seed, gives others."""
+    drawn = generator(0)
+    scores, next_scores = (trial.call(9, 2, 5, drawn) for _ in range(2))
+    same_seed, other_seed = (trial.call(9, 2, 5, generator(seed)) for seed in (0, 1))
+    if not torch.equal(scores, same_seed):
         raise Wrong(
             "generator not used",
-            "expected the same scores from the same generator, got others. "
+            "expected the same scores from two generators with the same seed, got different ones. "
             "Pass generator=generator to every torch.randn.",
+        )
+    if torch.equal(scores, other_seed):
+        raise Wrong(
+            "seed ignored",
+            "expected other scores from a generator with another seed, got the same. "
+            "Set no seed. Pass generator=generator to every torch.randn.",
+        )
+    if torch.equal(scores, next_scores):
+        raise Wrong(
+            "same draws again",
+            "expected other scores from the second call with one generator, got the same. "
+            "Draw from the given generator itself, without setting its seed.",
+        )
+
+
+def _draws_every_circuit_anew(trial: Trial) -> None:
+    """Calls have the same variance, up to chance; with one circuit per call they do not."""
+    drawn = generator(2)
+    variances = torch.stack([trial.call(3, 3, 80, drawn).var() for _ in range(40)])
+    if variances.std() / variances.mean() > 0.24:  # 0.13 ± 0.015 for circuits drawn anew
+        raise Wrong(
+            "circuit reused",
+            "expected the same variance from every call, up to chance, got variances that differ more. "
+            "Draw both circuits of every pair anew.",
         )
 
 
@@ -62,13 +99,14 @@ EXERCISE = Exercise(
     minutes=7,
     difficulty=2,
     hints=(
-        "A circuit of rank `d_head` is the product of two thin matrices. A pair of circuits needs four.",
+        "A circuit of rank `d_head` is the product of two thin matrices. A pair of circuits needs four, and every "
+        "pair its own.",
         "Draw each thin matrix with `torch.randn(…, generator=generator)`: "
         "`d_model` × `d_head` and `d_head` × `d_model`.",
         "Score each pair with `factored_score`, and `torch.stack` the scores.",
     ),
     reference=random_scores,
-    tests=(_has_the_right_distribution, _draws_with_the_generator),
+    tests=(_has_the_right_distribution, _draws_with_the_generator, _draws_every_circuit_anew),
     mistakes=(
         Mistake(
             "wrong spread",
@@ -82,12 +120,16 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "not random",
-            "one pair is drawn and repeated.",
+            "one pair is drawn and repeated. Draw anew for each sample.",
             lambda d_model, d_head, samples, generator: random_scores(d_model, d_head, 1, generator).repeat(
                 samples
             ),
         ),
-        Mistake("wrong level", "these are squared scores.", lambda *sizes: random_scores(*sizes) ** 2),
+        Mistake(
+            "wrong level",
+            "these are squared scores. Take the root.",
+            lambda *sizes: random_scores(*sizes) ** 2,
+        ),
         Mistake(
             "wrong shape",
             "this is the mean. Return the score of every sample.",

@@ -4,7 +4,7 @@ import torch
 
 from helpers.components import PORTS
 from helpers.composition import composition_score, reading_matrix
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator, small_model
 
 
@@ -25,17 +25,16 @@ def _equals_single_products(trial: Trial) -> None:
 def _equals_transformer_lens(trial: Trial) -> None:
     """Oracle: TransformerLens's scores of all pairs of heads, on a model."""
     model = small_model()
+    W_OV = model.W_V[0, 0] @ model.W_O[0, 0]
     for port in PORTS:
-        expected = model.all_composition_scores(port.upper()).scores
-        for sender, receiver in [(0, 1), (2, 0)]:
-            matrix = trial.call(port, *(getattr(model, f"W_{name}")[1, receiver] for name in "QKVO"))
-            score = composition_score(model.W_V[0, sender] @ model.W_O[0, sender], matrix)
-            if not torch.isclose(score, expected[0, sender, 1, receiver], atol=1e-4):
-                raise Wrong(
-                    "other scores",
-                    f"expected {expected[0, sender, 1, receiver]:.4f}, TransformerLens's "
-                    f"{port.upper()}-composition score of 0.{sender} and 1.{receiver}, got {score:.4f}.",
-                )
+        expected = model.all_composition_scores(port.upper()).scores[0, 0, 1]
+        weights = [[getattr(model, f"W_{name}")[1, head] for name in "QKVO"] for head in range(3)]
+
+        def scores(function, port=port, weights=weights):
+            matrices = [function(port, *weights_of_head) for weights_of_head in weights]
+            return torch.stack([composition_score(W_OV, matrix) for matrix in matrices])
+
+        trial.behaves(scores, expected, "receiver", 1e-4, f"TransformerLens's {port.upper()}-composition")
 
 
 def _with_ports(**matrices):

@@ -8,14 +8,17 @@ from helpers.exercises.inputs import generator
 
 
 def _equals_single_scores(trial: Trial) -> None:
-    """Oracle: one score at a time."""
-    senders = torch.randn(3, 6, 5, generator=generator(0)) * torch.tensor([1.0, 2.0, 5.0])[:, None, None]
-    receivers = torch.randn(4, 5, 7, generator=generator(1)) + 0.4
-    expected = torch.zeros(3, 4)
-    for s, A in enumerate(senders.double()):
-        for r, B in enumerate(receivers.double()):
-            expected[s, r] = ((A @ B) ** 2).sum().sqrt() / ((A**2).sum().sqrt() * (B**2).sum().sqrt())
-    trial.matches((senders, receivers), expected, "sender receiver", tolerance=1e-4)
+    """Oracle: one score at a time, for fewer, more and as many senders."""
+    for n_senders, n_receivers, d_model in [(3, 5, 6), (5, 2, 7), (3, 3, 4)]:
+        senders = torch.randn(n_senders, d_model, d_model, generator=generator(0))
+        senders *= torch.linspace(1, 5, n_senders)[:, None, None]
+        receivers = torch.randn(n_receivers, d_model, d_model, generator=generator(1)) + 0.4
+        expected = torch.zeros(n_senders, n_receivers)
+        for s, A in enumerate(senders.double()):
+            for r, B in enumerate(receivers.double()):
+                norms = (A**2).sum().sqrt() * (B**2).sum().sqrt()
+                expected[s, r] = ((A @ B) ** 2).sum().sqrt() / norms
+        trial.matches((senders, receivers), expected, "sender receiver", tolerance=1e-4)
 
 
 def _product_norms(A, B):
@@ -47,9 +50,9 @@ EXERCISE = Exercise(
             _equal_numbers_only,
         ),
         Mistake(
-            "reader first",
-            "expected [sender, receiver], got [receiver, sender]. Swap the two axes.",
-            lambda A, B: pair_scores(A, B).T,
+            "product in the wrong order",
+            "the sender's matrix comes first: W_OV[s] @ reads[r].",
+            lambda A, B: pair_scores(B, A).T,
         ),
         Mistake(
             "one norm for all",

@@ -8,13 +8,14 @@ from helpers.exercises.inputs import generator
 
 
 def _equals_single_scores(trial: Trial) -> None:
-    """Oracle: every head and port by itself, in double precision."""
-    source = torch.randn(11, 6, generator=generator(0)) * torch.linspace(0.2, 3, 6) + 0.3
-    W_Q, W_K, W_V = (torch.randn(4, 6, 3, generator=generator(n)) for n in (1, 2, 3))
-    W_O = torch.randn(4, 3, 6, generator=generator(4)) * torch.linspace(0.5, 2, 6)
-    Q, K, V, O = (W.double() for W in (W_Q, W_K, W_V, W_O))
-    expected = _scores_with(source.double(), [Q @ K.mT, K @ Q.mT, V @ O])
-    trial.matches((source, W_Q, W_K, W_V, W_O), expected, "port head", tolerance=1e-4)
+    """Oracle: every head and port by itself; sources are tall, wide, square, of low rank."""
+    tall, wide, square = (torch.randn(rows, 7, generator=generator(rows)) + 0.3 for rows in (11, 4, 7))
+    weights = [torch.randn(5, 7, 3, generator=generator(n)) for n in (1, 2, 3)]
+    weights.append(torch.randn(5, 3, 7, generator=generator(4)) * torch.linspace(0.5, 2, 7))
+    Q, K, V, O = (W.double() for W in weights)
+    for source in (tall * torch.linspace(0.2, 3, 7), wide, square, tall[:, :2] @ tall[:2]):
+        expected = _scores_with(source.double(), [Q @ K.mT, K @ Q.mT, V @ O])
+        trial.matches((source, *weights), expected, "port head", tolerance=1e-4)
 
 
 def _scores_with(source, matrices):
@@ -34,7 +35,8 @@ EXERCISE = Exercise(
     hints=(
         'Call `composition_score` and `reading_matrix` in two loops: over the ports "q", "k", "v" '
         "in this order, and over the heads.",
-        "One entry: `composition_score(source, reading_matrix(port, W_Q[h], W_K[h], W_V[h], W_O[h]))`.",
+        "One entry is the composition score of the source with the reading matrix of a port, which takes the "
+        "weights of one head.",
         "`torch.stack` makes a table [port, head] of the scores. (With a source of 50,000 rows it pays to "
         "replace the source by the `R` of its QR decomposition, which has the same norms after any product.)",
     ),
@@ -45,11 +47,6 @@ EXERCISE = Exercise(
             "queries and keys swapped",
             "row 0 belongs to the query side, W_Q W_Kᵀ, and row 1 to the key side, W_K W_Qᵀ.",
             lambda source, Q, K, V, O: port_scores(source, K, Q, V, O),
-        ),
-        Mistake(
-            "heads first",
-            "expected [port, head], got [head, port]. Swap the two axes.",
-            lambda source, Q, K, V, O: port_scores(source, Q, K, V, O).T,
         ),
         Mistake(
             "half a circuit",

@@ -8,17 +8,18 @@ from helpers.exercises.inputs import generator
 
 
 def _equals_single_scores(trial: Trial) -> None:
-    """Oracle: the five matrices by index arithmetic, in double precision."""
-    A = torch.randn(6, 8, generator=generator(0)) @ torch.diag(torch.linspace(0.1, 3, 8))
-    B = torch.diag(torch.linspace(0.1, 2, 8)) @ torch.randn(8, 5, generator=generator(1))
-    R = torch.linalg.qr(torch.randn(8, 8, generator=generator(2))).Q
-    a, b = A.double(), B.double()
-    mirrored = torch.stack([a[:, 7 - i] for i in range(8)], dim=1)
-    unchanged, reverse, rotate = (
-        (M @ b).norm() / (a.norm() * b.norm()) for M in (a, mirrored, a @ R.double())
-    )
-    expected = torch.stack([unchanged, unchanged, unchanged, reverse, rotate])
-    trial.matches((A, B, R), expected.float(), "control", tolerance=1e-4)
+    """Oracle: the five matrices by index arithmetic, in double precision; wide, tall and square."""
+    for rows, d_model, columns in [(6, 8, 5), (11, 7, 3), (6, 6, 6)]:
+        A = torch.randn(rows, d_model, generator=generator(rows)) * torch.linspace(0.1, 3, d_model)
+        B = torch.randn(d_model, columns, generator=generator(1)) * torch.linspace(0.1, 2, d_model)[:, None]
+        R = torch.linalg.qr(torch.randn(d_model, d_model, generator=generator(2))).Q
+        a, b = A.double(), B.double()
+        mirrored = torch.stack([a[:, d_model - 1 - i] for i in range(d_model)], dim=1)
+        unchanged, reverse, rotate = (
+            (M @ b).norm() / (a.norm() * b.norm()) for M in (a, mirrored, a @ R.double())
+        )
+        expected = torch.stack([unchanged, unchanged, unchanged, reverse, rotate])
+        trial.matches((A, B, R), expected.float(), "control", tolerance=1e-4)
 
 
 def _with_control(index, score):
@@ -46,13 +47,14 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "wrong axes reversed",
-            "reverse the columns of W_A only, with flip(-1). "
+            "the fourth score equals the first. Reverse the columns of W_A only, with flip(-1). "
             "Nothing changes if you reverse its rows, or the shared axes of W_A and W_B together.",
             _with_control(3, lambda A, B, R: composition_score(A.flip(0), B)),
         ),
         Mistake(
-            "both rotated",
-            "rotate W_A only. If both matrices are rotated, the score stays the same (lesson 1).",
+            "score not rotated",
+            "the last score equals the first. Rotate W_A, and W_A only: if both matrices are rotated, the score "
+            "stays the same (lesson 1).",
             _with_control(4, lambda A, B, R: composition_score(A @ R, R.T @ B)),
         ),
         Mistake(

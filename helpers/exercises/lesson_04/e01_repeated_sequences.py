@@ -11,64 +11,83 @@ EXPLANATIONS = {
     "no beginning-of-text": "begin every row with the token bos, before the first copy.",
     "bos repeated": "repeat only the random tokens. bos stands once, at the start.",
     "each token twice": "repeat the whole sequence, not each token: use torch.cat.",
-    "second copy differs": "the second copy must hold the same tokens as the first. Draw once.",
+    "second copy differs": "the second copy must hold the same tokens in the same order. Draw once.",
     "all rows alike": "every row has random tokens of its own. Draw a tensor [batch, length].",
     "bos among the tokens": "never draw bos: it marks the beginning and nothing else.",
     "no token twice": "draw every token independently, so that a token can come twice: torch.randint.",
-    "one token too often": "a token that replaces bos comes twice as often as the others. "
-    "Draw from one token fewer, and add 1 to those from bos on up.",
-    "generator ignored": "the same generator must give the same tokens. Pass generator=generator.",
+    "generator ignored": "generators with the same seed must give the same tokens. Pass generator=generator.",
     "not random": "another generator must give other tokens. Pass generator=generator.",
+    "generator set back": "a second call with the same generator must give other tokens. "
+    "Draw from the generator itself: do not seed it, and do not make another.",
 }
+SIZES = [  # batch, length, d_vocab, bos
+    (400, 7, 11, 4),
+    (300, 8, 6, 5),  # bos is the last token, and a copy is longer than the vocabulary
+    (600, 5, 7, 0),
+    (1, 5, 6, 3),
+    (4, 1, 9, 2),
+]
 
 
 def _has_the_properties(trial: Trial) -> None:
     """No expected numbers: the properties of every right answer."""
-    for batch, length, d_vocab, bos in [(400, 7, 11, 4), (3, 5, 6, 0)]:
+    for batch, length, d_vocab, bos in SIZES:
         tokens = trial.call(batch, length, d_vocab, bos, generator(0))
         _check_form(tokens, batch, length, bos)
         first = tokens[:, 1 : length + 1]
-        _refuse("each token twice", torch.equal(tokens[:, 1::2], tokens[:, 2::2]))
-        _refuse("second copy differs", not torch.equal(first, tokens[:, length + 1 :]))
-        _refuse("all rows alike", len(tokens.unique(dim=0)) == 1)
-        if batch * length > 200:
+        if not torch.equal(first, tokens[:, length + 1 :]):
+            pairs = torch.equal(tokens[:, 1::2], tokens[:, 2::2])
+            _refuse("each token twice" if pairs else "second copy differs", True)
+        if batch > 200:
+            _refuse("all rows alike", len(tokens.unique(dim=0)) == 1)
             _check_frequencies(first, d_vocab, bos)
-        repeated = trial.call(batch, length, d_vocab, bos, generator(0))
-        _refuse("generator ignored", not torch.equal(tokens, repeated))
-        another = trial.call(batch, length, d_vocab, bos, generator(1))
-        _refuse("not random", torch.equal(tokens, another))
+
+
+def _draws_from_the_generator(trial: Trial) -> None:
+    *sizes, _ = arguments = (*SIZES[0], generator(0))
+    tokens = trial.call(*arguments)
+    _refuse("generator ignored", not torch.equal(tokens, trial.call(*sizes, generator(0))))
+    _refuse("not random", torch.equal(tokens, trial.call(*sizes, generator(1))))
+    _refuse("generator set back", torch.equal(tokens, trial.call(*arguments)))
 
 
 def _check_form(tokens: object, batch: int, length: int, bos: int) -> None:
     """Refuse whatever is not one row of tokens per sequence, with ``bos`` in front."""
     if not isinstance(tokens, Tensor):
         raise Wrong("wrong type", f"expected a torch.Tensor [batch pos], got {type(tokens).__name__}.")
-    _refuse("no beginning-of-text", tokens.shape == (batch, 2 * length))
-    _refuse("bos repeated", tokens.shape == (batch, 2 * length + 2))
+    if tokens.shape == (batch, 2 * length):
+        _refuse("no beginning-of-text", not bool((tokens[:, 0] == bos).all()))
+    if tokens.shape == (batch, 2 * length + 2):
+        _refuse("bos repeated", bool((tokens[:, [0, length + 1]] == bos).all()))
     if tokens.shape != (batch, 2 * length + 1):
-        raise Wrong("wrong shape", f"expected shape [{batch}, {2 * length + 1}], got {list(tokens.shape)}.")
-    if tokens.is_floating_point() or tokens.dtype == torch.bool:
-        raise Wrong("wrong dtype", f"expected whole numbers (torch.long), got {tokens.dtype}.")
+        raise Wrong(
+            "wrong shape",
+            f"expected shape [{batch}, {2 * length + 1}] for {batch} rows of length {length}, "
+            f"got {list(tokens.shape)}.",
+        )
+    if tokens.dtype != torch.long:
+        raise Wrong("wrong dtype", f"expected torch.long, got {tokens.dtype}. Add .long() to whole numbers.")
     _refuse("no beginning-of-text", not bool((tokens[:, 0] == bos).all()))
 
 
 def _check_frequencies(tokens: Tensor, d_vocab: int, bos: int) -> None:
     """Refuse draws that are not uniform over all tokens except ``bos``."""
-    _refuse("bos among the tokens", bool((tokens == bos).any()))
-    missing = set(range(d_vocab)) - {bos} - set(tokens.unique().tolist())
-    if missing:
-        raise Wrong(
-            "tokens never drawn",
-            f"expected every token except bos, got none of {sorted(missing)}. "
-            "Draw from d_vocab - 1 tokens, and add 1 to those from bos on up.",
-        )
-    _refuse("no token twice", all(len(row.unique()) == len(row) for row in tokens))
-    most_frequent = int(tokens.flatten().bincount().max())
-    _refuse("one token too often", most_frequent > 1.5 * tokens.numel() / (d_vocab - 1))
     if tokens.min() < 0 or tokens.max() >= d_vocab:
         raise Wrong(
             "no such token",
             f"expected tokens from 0 to {d_vocab - 1}, got {tokens.min()} to {tokens.max()}.",
+        )
+    _refuse("bos among the tokens", bool((tokens == bos).any()))
+    counts = {token: int((tokens == token).sum()) for token in range(d_vocab) if token != bos}
+    _refuse("no token twice", all(len(row.unique()) == len(row) for row in tokens))
+    rare, frequent = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    mean = tokens.numel() / len(counts)
+    if counts[rare] < 0.7 * mean or counts[frequent] > 1.4 * mean:
+        raise Wrong(
+            "not equally likely",
+            f"expected each token except bos about {mean:.0f} times in {tokens.numel()} draws, got token "
+            f"{rare} {counts[rare]} times and token {frequent} {counts[frequent]} times. "
+            "Draw from d_vocab - 1 tokens, and add 1 to those from bos on up.",
         )
 
 
@@ -104,6 +123,9 @@ MISTAKES = {
     "all rows alike": lambda batch, *arguments: repeated_sequences(1, *arguments).expand(batch, -1),
     "each token twice": _from_half(lambda start, half: [start, half.repeat_interleave(2, dim=1)]),
     "generator ignored": lambda *arguments: repeated_sequences(*arguments[:-1], torch.default_generator),
+    "generator set back": lambda *arguments: repeated_sequences(
+        *arguments[:-1], arguments[-1].manual_seed(arguments[-1].initial_seed())
+    ),
 }
 
 EXERCISE = Exercise(
@@ -114,11 +136,11 @@ EXERCISE = Exercise(
     hints=(
         "Draw from one token fewer than there are, and move those from `bos` on up by one. "
         "Then `bos` is never drawn, and every other token is equally likely.",
-        "`torch.randint(d_vocab - 1, (batch, length), generator=generator)` draws. "
-        "Add 1 wherever the number is `bos` or larger.",
+        "`torch.randint` draws whole numbers from 0 up to a limit, into a shape. "
+        "Pass it the generator by name.",
         "`torch.cat([…], dim=1)` puts a column of `bos` and the same tokens twice side by side.",
     ),
     reference=repeated_sequences,
-    tests=(_has_the_properties,),
+    tests=(_has_the_properties, _draws_from_the_generator),
     mistakes=tuple(Mistake(name, EXPLANATIONS[name], answer) for name, answer in MISTAKES.items()),
 )

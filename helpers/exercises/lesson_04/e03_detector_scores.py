@@ -16,16 +16,21 @@ def detector_scores(pattern: Float[Tensor, "head query key"], period: int) -> Fl
 
 def _equals_loops(trial: Trial) -> None:
     """Oracle: sums over single queries, on patterns whose stripe is not constant."""
-    for period in (4, 3):
+    for period, heads in [(6, 4), (3, 5), (4, 1)]:
         n = 2 * period + 1
-        pattern = torch.rand(3, n, n, generator=generator(period)).tril()
+        pattern = torch.rand(heads, n, n, generator=generator(period)).tril()
         pattern = pattern / pattern.sum(dim=-1, keepdim=True)
-        expected = torch.zeros(2, 3)
+        expected = torch.zeros(2, heads)
         for i in range(1, n):
             expected[0] += pattern[:, i, i - 1] / (n - 1)
         for i in range(period + 1, n):  # the second copy
             expected[1] += pattern[:, i, i - period + 1] / period
         trial.matches((pattern, period), expected, "score head")
+
+
+def _with_previous(score):
+    """The reference with another previous-token score: ``score(pattern)``."""
+    return lambda pattern, period: torch.stack([score(pattern), induction_score(pattern, period)])
 
 
 def _with_induction(score):
@@ -55,6 +60,27 @@ EXERCISE = Exercise(
     tests=(_equals_loops,),
     mistakes=(
         Mistake(
+            "squeeze removes a single head",
+            "for a pattern of one head, squeeze() also removes the axis of heads. Leave it out.",
+            lambda p, period: detector_scores(p, period).squeeze(),
+        ),
+        Mistake(
+            "first query counted",
+            "position 0 has no previous position (an index of -1 is the last). "
+            "Take the mean over the other n - 1 queries.",
+            _with_previous(lambda p: _back(p, 1).sum(-1) / p.shape[-1]),
+        ),
+        Mistake(
+            "second query left out",
+            "entry 0 of the diagonal belongs to query 1, which attends to position 0. Keep it in the mean.",
+            _with_previous(lambda p: _back(p, 1)[..., 1:].mean(-1)),
+        ),
+        Mistake(
+            "current token",
+            "the first row is attention to the query's own position. The previous token stands 1 back.",
+            _with_previous(lambda p: _back(p, 0).mean(-1)),
+        ),
+        Mistake(
             "off by one: the duplicate token",
             "this is attention to the earlier copy itself, period back. "
             "An induction head attends to the token after it, period - 1 back.",
@@ -83,20 +109,25 @@ EXERCISE = Exercise(
             "query `period` still belongs to the first copy. The second copy begins at query period + 1.",
             _with_induction(lambda p, period: _back(p, period - 1)[..., 1:].mean(-1)),
         ),
-        Mistake(
-            "index of the diagonal taken for the query",
-            "entry j of the diagonal belongs to query j + period - 1. The second copy begins at entry 2.",
-            _with_induction(lambda p, period: _back(p, period - 1)[..., period:].mean(-1)),
-        ),
-        Mistake(
-            "diagonal indexed by query",
-            "entry 0 of the diagonal belongs to query period - 1. The second copy begins at entry 2.",
-            _with_induction(lambda p, period: _back(p, period - 1)[..., period + 1 :].mean(-1)),
+        *(
+            Mistake(
+                "index of the diagonal taken for the query",
+                "entry j of the diagonal belongs to query j + period - 1. The second copy begins at entry 2.",
+                _with_induction(
+                    lambda p, period, more=more: _back(p, period - 1)[..., period + more :].mean(-1)
+                ),
+            )
+            for more in (0, 1)
         ),
         Mistake(
             "divided by all queries",
             "divide by the number of queries of the second copy, not of all queries.",
             _with_induction(lambda p, period: _back(p, period - 1)[..., 2:].sum(-1) / p.shape[-1]),
+        ),
+        Mistake(
+            "summed",
+            "the induction scores are sums over the queries. Return means.",
+            _with_induction(lambda p, period: _back(p, period - 1)[..., 2:].sum(-1)),
         ),
         Mistake(
             "above the diagonal",

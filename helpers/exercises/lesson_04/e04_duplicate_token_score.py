@@ -9,9 +9,9 @@ from helpers.heads import duplicate_token_score, induction_score
 
 def _equals_loops(trial: Trial) -> None:
     """Oracle: query by query."""
-    for period in (5, 3):
+    for period, heads in [(6, 4), (3, 5), (4, 1)]:
         n = 2 * period + 1
-        pattern = torch.rand(2, n, n, generator=generator(period)).tril()
+        pattern = torch.rand(heads, n, n, generator=generator(period)).tril()
         pattern = pattern / pattern.sum(dim=-1, keepdim=True)
         expected = sum(pattern[:, i, i - period] for i in range(period + 1, n)) / period
         trial.matches((pattern, period), expected, "head")
@@ -36,6 +36,11 @@ EXERCISE = Exercise(
     reference=duplicate_token_score,
     tests=(_equals_loops,),
     mistakes=(
+        Mistake(
+            "squeeze removes a single head",
+            "for a pattern of one head, squeeze() also removes the axis of heads. Leave it out.",
+            lambda p, period: duplicate_token_score(p, period).squeeze(),
+        ),
         Mistake(
             "this is the induction score",
             "this is attention to the token after the copy, period - 1 back. The copy itself is period back.",
@@ -65,6 +70,11 @@ EXERCISE = Exercise(
             "the token itself",
             "the main diagonal is attention to the query's own position.",
             lambda p, period: p.diagonal(dim1=-2, dim2=-1).mean(-1),
+        ),
+        Mistake(
+            "divided by all queries",
+            "divide by the number of queries of the second copy, not of all queries.",
+            lambda p, period: p.diagonal(-period, dim1=-2, dim2=-1)[..., 1:].sum(-1) / p.shape[-1],
         ),
         Mistake(
             "summed",

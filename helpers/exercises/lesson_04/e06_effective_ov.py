@@ -9,11 +9,13 @@ from helpers.exercises.inputs import generator
 
 def _equals_sum_of_products(trial: Trial) -> None:
     """Oracle: one head at a time."""
-    W_V = torch.randn(3, 6, 4, generator=generator(0))
-    W_O = torch.randn(3, 4, 6, generator=generator(1))
-    expected = W_V[0] @ W_O[0] + W_V[1] @ W_O[1] + W_V[2] @ W_O[2]
-    trial.matches((W_V, W_O), expected, "d_model d_model", tolerance=1e-4)
-    trial.matches((W_V[:1], W_O[:1]), W_V[0] @ W_O[0], "d_model d_model", tolerance=1e-4)
+    for heads, d_model, d_head in [(3, 7, 5), (1, 7, 5), (4, 3, 6)]:
+        W_V = torch.randn(heads, d_model, d_head, generator=generator(0))
+        W_O = torch.randn(heads, d_head, d_model, generator=generator(1))
+        expected = torch.zeros(d_model, d_model)
+        for V, O in zip(W_V, W_O):
+            expected += V @ O
+        trial.matches((W_V, W_O), expected, "d_model_in d_model_out", 1e-4)
 
 
 EXERCISE = Exercise(
@@ -32,6 +34,12 @@ EXERCISE = Exercise(
             "product of the sums",
             "each head reads with its own W_V and writes with its own W_O. Sum the products, not the factors.",
             lambda V, O: V.sum(dim=0) @ O.sum(dim=0),
+        ),
+        Mistake(
+            "reshape in place of permute",
+            "reshape does not move an axis: it mixes the entries of different heads. "
+            "Permute W_V to [d_model head d_head] first.",
+            lambda V, O: V.reshape(V.shape[1], -1) @ O.flatten(0, 1),
         ),
         Mistake("heads kept apart", "expected one matrix. Sum over the heads.", lambda V, O: V @ O),
         Mistake(

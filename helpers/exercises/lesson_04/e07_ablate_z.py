@@ -15,13 +15,19 @@ VALUES = {
 
 def _equals_single_entries(trial: Trial) -> None:
     """Oracle: entry by entry, on axes of different lengths."""
-    z, resampled_z = (torch.randn(3, 5, 4, 2, generator=generator(n)) + n for n in (0, 1))
     for kind in VALUES:
-        for head in (2, 0):
+        for batch, n, heads, d_head, head in [
+            (3, 5, 4, 2, 2),
+            (3, 5, 4, 2, 0),
+            (6, 4, 3, 2, 2),
+            (1, 3, 1, 2, 0),
+        ]:
+            shape = (batch, n, heads, d_head)
+            z, resampled_z = (torch.randn(shape, generator=generator(seed)) + seed for seed in (0, 1))
             expected = z.clone()
-            for b in range(3):
-                for pos in range(5):
-                    mean = (z[0, pos, head] + z[1, pos, head] + z[2, pos, head]) / 3
+            for b in range(batch):
+                for pos in range(n):
+                    mean = sum(z[other, pos, head] for other in range(batch)) / batch
                     values = {"zero": 0 * mean, "mean": mean, "resample": resampled_z[b, pos, head]}
                     expected[b, pos, head] = values[kind]
             trial.matches((z, head, kind, resampled_z), expected, "batch pos head d_head")
@@ -87,10 +93,17 @@ EXERCISE = Exercise(
             "take the values from `resampled_z`, which may hold sequences of another kind.",
             _variant(resample=lambda z, resampled_z: z.roll(1, 0)),
         ),
+        *(
+            Mistake(
+                f'nothing replaced for "{kind}"',
+                f'for kind "{kind}" z came back unchanged. Write a branch for each of the three kinds.',
+                _variant(**{kind: lambda z, resampled_z: z}),
+            )
+            for kind in VALUES
+        ),
         Mistake(
             "nothing replaced",
-            'for one of the kinds z came back unchanged. Write all three, "zero", "mean" and "resample", '
-            "and return the copy that you changed.",
+            "z came back unchanged for every kind. Return the copy that you changed.",
             lambda z, head, kind, resampled_z: z.clone(),
         ),
     ),

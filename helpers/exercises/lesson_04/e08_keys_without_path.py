@@ -9,13 +9,13 @@ from helpers.exercises.inputs import generator
 
 def _equals_single_positions(trial: Trial) -> None:
     """Oracle: position by position."""
-    keys = torch.randn(2, 5, 4, 3, generator=generator(0))
-    sender_output = torch.randn(2, 5, 6, generator=generator(1))
-    W_K = torch.randn(4, 6, 3, generator=generator(2))
-    for receiver in (1, 3):
+    for batch, n, heads, receiver in [(2, 5, 4, 1), (2, 5, 4, 3), (3, 4, 2, 0), (1, 1, 1, 0)]:
+        keys = torch.randn(batch, n, heads, 3, generator=generator(0))
+        sender_output = torch.randn(batch, n, 7, generator=generator(1))
+        W_K = torch.randn(heads, 7, 3, generator=generator(2))
         expected = keys.clone()
-        for b in range(2):
-            for pos in range(5):
+        for b in range(batch):
+            for pos in range(n):
                 expected[b, pos, receiver] -= (sender_output[b, pos, :, None] * W_K[receiver]).sum(0)
         trial.matches((keys, sender_output, W_K, receiver), expected, "batch pos head d_head")
 
@@ -52,25 +52,25 @@ EXERCISE = Exercise(
     tests=(_equals_single_positions,),
     mistakes=(
         Mistake(
-            "every reader cut off",
+            "every receiver cut",
             "only one head loses the path. The other heads of its layer still read the earlier head's output.",
             lambda keys, sender_output, W_K, receiver: (
                 keys - torch.einsum("bpm,hmd->bphd", sender_output, W_K)
             ),
         ),
         Mistake(
-            "added instead of taken away",
+            "added instead of subtracted",
             "the keys already contain the part from the earlier head's output. Subtract it.",
             _with_keys(lambda k, W, sender_output, W_K: k + sender_output @ W),
         ),
         Mistake(
-            "all of the key taken away",
+            "whole key removed",
             "keys also hold what was read of the embedding and of other heads. "
             "Subtract only the part from the earlier head's output.",
             _with_keys(lambda k, W, sender_output, W_K: torch.zeros_like(k)),
         ),
         Mistake(
-            "only the store kept",
+            "only the sender's part",
             "this is the part from the earlier head's output. Return the keys minus this part.",
             _with_keys(lambda k, W, sender_output, W_K: sender_output @ W),
         ),

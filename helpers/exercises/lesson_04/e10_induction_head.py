@@ -4,35 +4,28 @@ from functools import partial
 
 import torch
 
-from helpers.exercises.engine import Exercise, Trial
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.lesson_04.heads_by_hand import (
     LAYOUT,
     LENGTH,
-    TOO_SOFT,
-    check_output,
-    check_pattern,
+    check_head,
     mistake,
+    nothing_written,
     output_to,
     second_layer_input,
 )
-from helpers.planted import induction_head
+from helpers.planted import induction_head, previous_token_head
 
 SECOND_COPY = slice(LENGTH + 1, None)  # its queries have a match; the others may attend anywhere
 
 
-def _attends_after_the_earlier_copy(trial: Trial) -> None:
-    x, p = second_layer_input()
-    expected = torch.zeros(LENGTH, len(x))
-    for row in range(LENGTH):
-        expected[row, row + 2] = 1  # query LENGTH + 1 + row attends LENGTH - 1 back
-    check_pattern(trial, (x, p), expected, SECOND_COPY, " in the second copy")
-
-
 def _predicts_what_followed(trial: Trial) -> None:
     x, p = second_layer_input()
-    expected = torch.zeros(LENGTH, LAYOUT.d_model)
-    expected[:, LAYOUT.output] = x[2 : LENGTH + 2, LAYOUT.token]
-    check_output(trial, (x, p), expected, SECOND_COPY, " in the second copy")
+    attended = range(2, LENGTH + 2)  # query LENGTH + 1 attends LENGTH - 1 back, to position 2
+    output = torch.zeros(LENGTH, LAYOUT.d_model)
+    output[:, LAYOUT.output] = x[attended, LAYOUT.token]
+    pattern = torch.eye(len(x))[attended]
+    check_head(trial, (x, p), pattern, output, SECOND_COPY, " in the second copy")
 
 
 def _reading(query=None, key=None, value=None):
@@ -47,10 +40,6 @@ def _reading(query=None, key=None, value=None):
     return change
 
 
-def _nothing_written(layout, W_Q, W_K, W_V, W_O):
-    W_O.zero_()
-
-
 _mistake = partial(mistake, induction_head)
 
 EXERCISE = Exercise(
@@ -59,49 +48,63 @@ EXERCISE = Exercise(
     minutes=10,
     difficulty=3,
     hints=(
-        "Which subspace holds the question? In which subspace do the keys hold the answer to it? "
+        "Which subspace should queries read? In which subspace do the keys hold what matches? "
         "And what is carried back?",
-        "The question: which token comes after a token like mine? The query is the position's own token, "
-        "in `layout.token`. The key is the token that stood before, in `layout.previous`.",
-        "What is carried back is the key's own token: `W_V` reads `layout.token`, `W_O` writes to "
-        "`layout.output`.",
-        "All four blocks are `torch.eye(layout.d_vocab)`. Multiply `W_Q` by `layout.strength`.",
+        "The head asks which token comes after a token like its own. The query is the position's own token; "
+        "the key is the token before the key's position.",
+        "What is carried back is the key's own token. `W_O` writes it to `layout.output`.",
+        "Every block connects `layout.d_vocab` axes, as `W_V` and `W_O` of exercise 4.9 do. "
+        "Do not forget `layout.strength`.",
     ),
     reference=induction_head,
-    tests=(_attends_after_the_earlier_copy, _predicts_what_followed),
+    tests=(_predicts_what_followed,),
     mistakes=(
         _mistake(
-            "carries the token before",
+            "carries the previous token",
             "this predicts the present token again. W_V reads the key's own token, layout.token.",
             _reading(value="previous"),
         ),
         _mistake(
-            "looks for its own token",
-            "this is a duplicate-token head. Keys must hold the token *before* them, layout.previous.",
+            "duplicate-token head",
+            "keys hold their own token. Keys must hold the token *before* them, layout.previous.",
             _reading(key="token"),
         ),
         _mistake(
-            "question and key swapped",
+            "query and key swapped",
             "this looks for the query's *previous* token. Match the query's own token with the key's previous one.",
             _reading(query="previous", key="token"),
         ),
         _mistake(
-            "asks for the token before",
+            "previous tokens matched",
             "queries and keys both read layout.previous, so this finds the earlier copy itself. "
             "The query is the position's own token, layout.token.",
             _reading(query="previous"),
         ),
-        _mistake(*TOO_SOFT),
         _mistake(
-            "stored over the token",
+            "written to layout.token",
             "write to layout.output, from which the prediction is read, not to layout.token.",
             output_to("token"),
         ),
         _mistake(
-            "stored in previous",
+            "written to layout.previous",
             "write to layout.output, from which the prediction is read, not to layout.previous.",
             output_to("previous"),
         ),
-        _mistake("nothing stored", "the head attends but its output is zero: W_O is zero.", _nothing_written),
+        _mistake(
+            "written to layout.scratch",
+            "write to layout.output, from which the prediction is read, not to layout.scratch.",
+            output_to("scratch"),
+        ),
+        Mistake(
+            "attends to the previous position",
+            "the head attends one position back. Match tokens, not positions.",
+            previous_token_head,
+        ),
+        _mistake(
+            "nothing written",
+            "the head attends but its output is zero. Is W_V or W_O still zero, or does W_V read a subspace "
+            "that is empty?",
+            nothing_written,
+        ),
     ),
 )

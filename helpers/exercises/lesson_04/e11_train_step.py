@@ -5,50 +5,54 @@ from torch import nn
 
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
+from helpers.shortformer import ShortformerModel, config
 from helpers.toys.induction import train_step
 
-BATCHES = torch.randint(7, (3, 2, 5), generator=generator(2))
-LEARNING_RATE = 0.3
+D_VOCAB, BATCH, N_CTX = 7, 3, 5
+BATCHES = torch.randint(D_VOCAB, (3, BATCH, N_CTX), generator=generator(2))
+LEARNING_RATE, MOMENTUM = 0.3, 0.5
 
 
 def _equals_gradient_descent(trial: Trial) -> None:
-    """Oracle: gradient descent on the mean of -log p, by autograd.grad in double precision."""
-    E, U = (weight.detach().double().requires_grad_() for weight in _untrained_model().parameters())
-    expected = []
+    """Oracle: momentum and gradients of the mean of -log p by hand, in double precision."""
+    model = _untrained_model().double()
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    velocities = [torch.zeros_like(weight) for weight in weights]
+    losses = []
     for tokens in BATCHES:
-        p = (E[tokens] @ U.T).softmax(dim=-1)
-        loss = -sum(p[b, i, tokens[b, i + 1]].log() for b in range(2) for i in range(4)) / 8
-        gradients = torch.autograd.grad(loss, (E, U))
-        E, U = ((w - LEARNING_RATE * g).detach().requires_grad_() for w, g in zip((E, U), gradients))
-        expected += [loss.detach()[None], E.detach().flatten(), U.detach().flatten()]
+        p = model(tokens).softmax(dim=-1)
+        predictions = [(row, pos) for row in range(BATCH) for pos in range(N_CTX - 1)]
+        losses.append(-sum(p[b, i, tokens[b, i + 1]].log() for b, i in predictions) / len(predictions))
+        gradients = torch.autograd.grad(losses[-1], weights)
+        with torch.no_grad():
+            velocities = [MOMENTUM * v + g for v, g in zip(velocities, gradients)]
+            for weight, velocity in zip(weights, velocities):
+                weight -= LEARNING_RATE * velocity
+    expected = torch.stack(losses).detach().float()
+    trial.behaves(lambda step: _three_steps(step)[0], expected, "step", 1e-4, "the losses of three steps")
+    expected = torch.cat([weight.detach().flatten() for weight in weights]).float()
     trial.behaves(
-        _losses_and_weights,
-        torch.cat(expected).float(),
-        "entry",
-        1e-4,
-        "losses and weights after three steps",
+        lambda step: _three_steps(step)[1], expected, "weight", 1e-4, "the weights after three steps"
     )
 
 
-def _losses_and_weights(step) -> torch.Tensor:
-    """Return the loss and the weights after each step, on the batches in turn, as one vector."""
+def _three_steps(step) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the losses of steps on the batches in turn, and all weights after them."""
     model = _untrained_model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
-    numbers = []
-    for tokens in BATCHES:
-        loss = step(model, optimizer, tokens)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.SGD(weights, lr=LEARNING_RATE, momentum=MOMENTUM)
+    losses = [step(model, optimizer, tokens) for tokens in BATCHES]
+    for loss in losses:
         if not isinstance(loss, int | float):
             raise Wrong("wrong type", f"expected the loss as a number, got {type(loss).__name__}.")
-        weights = [weight.detach().flatten().clone() for weight in model.parameters()]
-        numbers += [torch.tensor([float(loss)]), *weights]
-    return torch.cat(numbers)
+    return torch.tensor(losses).float(), torch.cat([weight.detach().flatten() for weight in weights])
 
 
-def _untrained_model() -> nn.Module:
-    model = nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 7, bias=False))
-    with torch.no_grad():
-        model[0].weight.copy_(torch.randn(7, 4, generator=generator(0)))
-        model[1].weight.copy_(torch.randn(7, 4, generator=generator(1)))
+def _untrained_model() -> ShortformerModel:
+    sizes = dict(n_layers=1, n_heads=2, d_head=3, d_model=8, n_ctx=N_CTX, d_vocab=D_VOCAB)
+    model = ShortformerModel(config(**sizes))
+    for seed, weight in enumerate(model.parameters()):
+        nn.init.normal_(weight, std=0.5, generator=generator(seed))
     return model
 
 
@@ -82,11 +86,12 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=1,
     hints=(
-        "Compare the logits at position i with token i + 1: `logits[:, :-1]` with `tokens[:, 1:]`.",
+        "Compare the logits at position i with token i + 1. "
+        "So leave out the last logits and the first token of every row.",
         "`nn.functional.cross_entropy` takes `[n, d_vocab]` and `[n]`. "
-        "`flatten(0, 1)` and `flatten()` bring logits and tokens into these shapes.",
-        "Three calls follow: `optimizer.zero_grad()`, `loss.backward()` and `optimizer.step()`. "
-        "Return `loss.item()`.",
+        "`flatten` merges axes of logits and tokens.",
+        "Three calls follow: clear the gradients, compute them from the loss, let the optimiser take a step. "
+        "`loss.item()` makes a number of the loss.",
     ),
     reference=train_step,
     tests=(_equals_gradient_descent,),
@@ -113,6 +118,16 @@ EXERCISE = Exercise(
             _step_with(lambda l, t: nn.functional.cross_entropy(l.flatten(0, 1)[:-1], t.flatten()[1:])),
         ),
         Mistake(
+            "softmax before cross_entropy",
+            "cross_entropy takes logits. It applies log_softmax itself.",
+            _step_with(lambda l, t: _next_token_loss(l.softmax(-1), t)),
+        ),
+        Mistake(
+            "last token only",
+            "this is the loss of the last token. Take the mean over all predictions.",
+            _step_with(lambda l, t: nn.functional.cross_entropy(l[:, -2], t[:, -1])),
+        ),
+        Mistake(
             "no step",
             "the weights did not change. loss.backward() computes the gradients and optimizer.step() uses "
             "them. Call no zero_grad() between the two.",
@@ -126,7 +141,7 @@ EXERCISE = Exercise(
         Mistake(
             "summed loss",
             "take the mean over predictions, as cross_entropy does, not the sum.",
-            _step_with(lambda l, t: 8 * _next_token_loss(l, t)),
+            _step_with(lambda l, t: t[:, 1:].numel() * _next_token_loss(l, t)),
         ),
     ),
 )

@@ -6,32 +6,34 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 from helpers.sequences import phase_change
 
+ROUND_VALUES = [  # half is reached exactly, only at the end, or passed twice
+    [0, 1, 4, 8, 8],
+    [5, 4, 3, 4, 1],
+    [-3, -2, -1, 3, 1],
+    [2, 1, 3, 0, -6],
+    [7, 7, 6, 7, 1],
+    [1, 0],
+]
+
 
 def _equals_first_crossing(trial: Trial) -> None:
-    """Oracle: one record after the other, on twelve series at once to tell mistakes apart."""
-    many = [_series(seed) for seed in range(12)]
-    expected = []
-    for steps, values in many:
+    """Oracle: one record after the other."""
+    many = [_noisy_values(seed) for seed in range(12)] + [
+        torch.tensor(values).float() for values in ROUND_VALUES
+    ]
+    for seed, values in enumerate(many):
+        steps = torch.rand(len(values), generator=generator(seed)).cumsum(0) * 20
         half = (values[0].item() + values[-1].item()) / 2
         falling = values[-1] < values[0]
         passed = [bool(value <= half) if falling else bool(value >= half) for value in values]
-        expected.append(steps[passed.index(True)])
-    trial.behaves(
-        lambda change: torch.stack(
-            [torch.as_tensor(change(steps, values)).float() for steps, values in many]
-        ),
-        torch.stack(expected),
-        "series",
-        what="for twelve series",
-    )
+        trial.matches((steps, values), steps[passed.index(True)], "")
 
 
-def _series(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return steps, and noisy values with a late transition; they fall for even seeds."""
+def _noisy_values(seed: int) -> torch.Tensor:
+    """Return values with a late transition: up or down, below zero, around it or above it."""
     noise = torch.randn(14, generator=generator(seed))
-    steps = torch.rand(14, generator=generator(seed + 50)).cumsum(0) * 20
-    values = 2 * torch.sigmoid(torch.linspace(-4, 3, 14)) + 0.5 * noise + 1
-    return steps, -values if seed % 2 == 0 else values
+    values = 2 * torch.sigmoid(torch.linspace(-4, 3, 14)) + 0.5 * noise - 1
+    return (values if seed % 2 else -values) + (6, -6, 0)[seed % 3]
 
 
 def _half_way(values):
@@ -54,11 +56,12 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=2,
     hints=(
-        "Half of the way lies between the first and the last value: `half = (values[0] + values[-1]) / 2`.",
+        "Half of the way is the number in the middle between the first and the last value. "
+        "The smallest and the largest value do not matter.",
         "A loss falls and a score rises. Once half of the way is done, "
         "`values - half` has the same sign as `values[-1] - half`.",
-        "`.int().argmax()` of a tensor of True and False is the index of the first True. "
-        "Return the step there, not the index.",
+        "A comparison gives True or False for each record. `argmax` of these, as integers, is the index of "
+        "the first True. Return the step there, not the index.",
     ),
     reference=phase_change,
     tests=(_equals_first_crossing,),
@@ -79,6 +82,30 @@ EXERCISE = Exercise(
             lambda steps, values: steps[(values >= _half_way(values)).int().argmax()],
         ),
         Mistake(
+            "exactly half left out",
+            "a value of exactly half counts, too: use <= or >=.",
+            lambda steps, values: steps[
+                ((values - _half_way(values)) * (values[-1] - values[0]) > 0).int().argmax()
+            ],
+        ),
+        Mistake(
+            "sign of the last value",
+            "the last minus the first value tells a rise from a fall. The sign of the last value does not.",
+            lambda steps, values: steps[((values - _half_way(values)) * values[-1] >= 0).int().argmax()],
+        ),
+        Mistake(
+            "direction ignored",
+            "a move by this much in the opposite direction counts, too. Keep the sign of the difference.",
+            lambda steps, values: steps[
+                ((values - values[0]).abs() >= (values[-1] - values[0]).abs() / 2).int().argmax()
+            ],
+        ),
+        Mistake(
+            "closest to half",
+            "this is the record closest to half. Return the first record that has reached half.",
+            lambda steps, values: steps[(values - _half_way(values)).abs().argmin()],
+        ),
+        Mistake(
             "half of the range",
             "half of the way lies between the first and the last entry, not between the smallest and the largest.",
             _first_past(lambda values: (values.min() + values.max()) / 2),
@@ -94,7 +121,7 @@ EXERCISE = Exercise(
             _first_past(torch.mean),
         ),
         Mistake(
-            "steepest piece",
+            "largest change",
             "this is the record with the largest change. Return the first record past half.",
             lambda steps, values: steps[1 + values.diff().abs().argmax()],
         ),

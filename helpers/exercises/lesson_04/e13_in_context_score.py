@@ -8,11 +8,14 @@ from helpers.sequences import in_context_score
 
 
 def _equals_sums(trial: Trial) -> None:
-    """Oracle: sums over both windows, of different lengths."""
-    loss = torch.rand(30, generator=generator(0)) + torch.linspace(5, 3, 30)
-    early, late = (2, 7), (19, 29)
-    expected = sum(loss[i] for i in range(19, 29)) / 10 - sum(loss[i] for i in range(2, 7)) / 5
-    trial.matches((loss, early, late), expected, "")
+    """Oracle: sums over both windows; the loss falls, or it rises."""
+    for end in (3, 8):
+        loss = torch.rand(30, generator=generator(end)) + torch.linspace(5, end, 30)
+        for early, late in [((2, 7), (19, 29)), ((0, 4), (23, 30)), ((5, 6), (11, 12))]:
+            means = [
+                sum(loss[i] for i in range(*window)) / (window[1] - window[0]) for window in (early, late)
+            ]
+            trial.matches((loss, early, late), means[1] - means[0], "", 1e-4)
 
 
 def _difference(measure):
@@ -26,16 +29,21 @@ EXERCISE = Exercise(
     minutes=3,
     difficulty=1,
     hints=(
-        "A window is (start, stop): `loss[start:stop].mean()` is the mean loss over it.",
-        "Subtract the early mean from the late mean. The score is negative when later tokens are easier.",
+        "A window (start, stop) stands for a slice of `loss`. Average over each window by itself.",
+        "Which of the two means has to be subtracted, if the score is negative when later tokens are easier?",
     ),
     reference=in_context_score,
     tests=(_equals_sums,),
     mistakes=(
         Mistake(
             "early minus late",
-            "subtract early from late: the score is negative when context helps.",
+            "this is the early mean minus the late mean. Subtract the early mean from the late one.",
             lambda loss, early, late: in_context_score(loss, late, early),
+        ),
+        Mistake(
+            "absolute value",
+            "the score keeps its sign: it is negative where later tokens are easier.",
+            lambda loss, early, late: in_context_score(loss, early, late).abs(),
         ),
         Mistake(
             "single positions",
