@@ -126,10 +126,10 @@ def _too_many_axes(comparison: Comparison, trial: Trial) -> Iterator[Explanation
 
 def _too_few_axes(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
     for axis, name in _axes(comparison):
-        if comparison.expected.shape[axis] == 1:
-            if _same(comparison, comparison.expected.squeeze(axis)):
-                yield f"no axis {name}", f"keep the axis {name} where its length is 1.", ""
-        for what, reduction in _reductions(comparison.expected.shape[axis]):
+        length = comparison.expected.shape[axis]
+        if length == 1 and _same(comparison, comparison.expected.squeeze(axis)):
+            yield f"no axis {name}", f"keep the axis {name} where its length is 1.", ""
+        for what, reduction in _reductions(length):
             if _same(comparison, reduction(comparison.expected, axis)):
                 yield f"{what} over {name}", f"this is the {what} over {name}: keep that axis.", ""
         for index in (0, -1):

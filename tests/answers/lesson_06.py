@@ -1,6 +1,7 @@
 """Answers that learners of lesson 6 may well give."""
 
 import math
+from functools import partial
 
 import torch
 from torch import nn
@@ -31,7 +32,11 @@ WRONG["6.1"] = {
     "wrong values": lambda x, K, b, V, act: outer(x, K, b, V, lambda y: act(y) ** 2),
     "exception": lambda x, K, b, V, act: act(W_in @ x + b)[:, None] * V,  # noqa: F821
 }
-RIGHT["6.1"] = outer
+RIGHT["6.1"] = [
+    outer,
+    lambda x, K, b, V, act: torch.stack([act(x @ K[:, i] + b[i]).item() * V[i] for i in range(len(b))]),
+    lambda x, K, b, V, act: torch.diag(act(K.T @ x + b)) @ V,
+]
 
 
 # 6.2 ------------------------------------------------------------------------------------------------------------------
@@ -58,10 +63,17 @@ WRONG["6.2"] = {
     "lowest of them first": lambda a, n: torch.flip(ranked(a, n), (0,)),
     "position before text": lambda a, n: ranked(a, n)[:, [1, 0]],
     "in the order of the texts": lambda a, n: torch.tensor(sorted(ranked(a, n).tolist())),
-    "wrong shape": [lambda a, n: ranked(a, n).T, lambda a, n: ranked(a, n + 1)],
+    "axes swapped": lambda a, n: ranked(a, n).T,
+    "wrong shape": lambda a, n: ranked(a, n + 1),
+    "last position left out": lambda a, n: ranked(a[:, :-1], n),
+    "wrong values": lambda a, n: ranked(a, n, first=2),
     "wrong type": lambda a, n: ranked(a, n).tolist(),
 }
-RIGHT["6.2"] = ranked
+RIGHT["6.2"] = [
+    ranked,
+    lambda a, n: ranked(a, n).float(),
+    lambda a, n: torch.column_stack([*ranked(a, n).int().T]),
+]
 
 
 # 6.3 ------------------------------------------------------------------------------------------------------------------
@@ -94,10 +106,15 @@ WRONG["6.3"] = {
     "dot product": lambda *arguments: cosine(*arguments, unit=False),
     "sign lost": lambda *arguments: cosine(*arguments) ** 2 / cosine(*arguments).abs(),
     "raw weights": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V),
-    "wrong values": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V) ** 2,
+    "gain ignored": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V) ** 2,
     "exception": lambda K, V, gain: nn.functional.cosine_similarity(gain * K, V),
 }
-RIGHT["6.3"] = cosine
+RIGHT["6.3"] = [
+    cosine,
+    lambda K, V, gain: torch.tensor(
+        [torch.corrcoef(torch.stack([gain * K[:, i], V[i]]))[0, 1] for i in range(len(V))]
+    ),
+]
 
 
 # 6.4 ------------------------------------------------------------------------------------------------------------------
@@ -125,10 +142,22 @@ WRONG["6.4"] = {
     "mean over features": lambda *arguments: error(*arguments).mean(),
     "summed over rows": lambda *arguments: error(*arguments).sum(),
     "absolute error": lambda *arguments: error(*arguments, power=1).sum(1).mean(),
-    "one loss a row": lambda *arguments: error(*arguments).sum(1),
+    "one loss per row": lambda *arguments: error(*arguments).sum(1),
+    "no gradient": [
+        lambda *arguments: error(*arguments).sum(1).mean().item(),
+        lambda *arguments: error(*(tensor.detach() for tensor in arguments)).sum(1).mean(),
+        torch.no_grad()(lambda *arguments: error(*arguments).sum(1).mean()),
+    ],
+    "wrong gradient": lambda W, b, x, i: error(W, b.detach(), x, i).sum(1).mean(),
     "exception": lambda W, b, x, i: (i * (x - torch.relu(x @ W @ W.T + b)) ** 2).sum(1).mean(),
 }
-RIGHT["6.4"] = lambda *arguments: error(*arguments).sum(1).mean()
+RIGHT["6.4"] = [
+    lambda *arguments: error(*arguments).sum(1).mean(),
+    lambda W, b, x, i: sum(error(W, b, row[None], i).sum() for row in x) / len(x),
+    lambda W, b, x, i: (
+        nn.functional.mse_loss((x @ (W.T @ W) + b).clamp(min=0), x, reduction="none") @ i
+    ).mean(),
+]
 
 
 # 6.5 ------------------------------------------------------------------------------------------------------------------
@@ -166,7 +195,11 @@ WRONG["6.5"] = {
     "directions instead of features": lambda W: fractions(W.T),
     "wrong shape": lambda W: (W.norm() ** 2 / len(W)).repeat(len(W)),
 }
-RIGHT["6.5"] = fractions
+RIGHT["6.5"] = [
+    fractions,
+    lambda W: ((W**2).sum(0) ** 2 / ((W.T @ W) ** 2).sum(0)).nan_to_num(),
+    lambda W: W.norm(dim=0) ** 2 / ((nn.functional.normalize(W, dim=0).T @ W) ** 2).sum(1).clamp_min(1e-12),
+]
 
 
 # 6.6 ------------------------------------------------------------------------------------------------------------------
@@ -191,6 +224,28 @@ def in_place(resid, strength, direction):
 
 
 AFTER_FIRST = slice(1, None)
+
+
+def steering_with_mask(direction, layer, strength):
+    def add(x, hook):
+        return x + (torch.arange(x.shape[1]) > 0)[:, None] * strength * direction
+
+    return f"blocks.{layer}.hook_resid_pre", add
+
+
+def with_parameters(inner):
+    return lambda direction, layer, strength: (f"blocks.{layer}.hook_resid_pre", inner(direction, strength))
+
+
+def that_changes_strength(direction, strength):
+    def add(resid, hook):
+        nonlocal strength
+        steered, strength = at(AFTER_FIRST, resid, strength * direction), 2 * strength
+        return steered
+
+    return add
+
+
 WRONG["6.6"] = {
     "first position steered, too": hook(lambda resid, s, d: torch.add(resid, d, alpha=s)),
     "only the last position": hook(lambda resid, s, d: at(-1, resid, s * d)),
@@ -201,6 +256,14 @@ WRONG["6.6"] = {
         lambda resid, s, d: at(AFTER_FIRST, resid, s * nn.functional.normalize(d, dim=0))
     ),
     "stream changed in place": hook(in_place),
+    "another result in the second run": [
+        with_parameters(that_changes_strength),
+        with_parameters(lambda d, s: lambda resid, hook: at(AFTER_FIRST, resid, d.mul_(s))),
+    ],
+    "another argument": [
+        with_parameters(lambda d, s: lambda resid, hook_point: at(AFTER_FIRST, resid, s * d)),
+        with_parameters(lambda d, s: lambda resid: at(AFTER_FIRST, resid, s * d)),
+    ],
     "hook returns None": hook(lambda resid, s, d: None),
     "another place": [
         hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d), "blocks.{}.hook_resid_mid"),
@@ -213,7 +276,12 @@ WRONG["6.6"] = {
     "wrong values": hook(lambda resid, s, d: at(0, resid, s * d)),
     "exception": hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d @ d @ d)),
 }
-RIGHT["6.6"] = hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d))
+RIGHT["6.6"] = [
+    hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d)),
+    with_parameters(lambda d, s: lambda resid, **_: torch.cat([resid[:, :1], resid[:, 1:] + s * d], dim=1)),
+    with_parameters(lambda d, s: partial(lambda resid, hook, push: at(AFTER_FIRST, resid, push), push=s * d)),
+    lambda *arguments: list(steering_with_mask(*arguments)),
+]
 
 
 # 6.7 ------------------------------------------------------------------------------------------------------------------
@@ -250,23 +318,40 @@ WRONG["6.7"] = {
     ),
     "negative texts left out": lambda model, yes, no, layer: mean_stream(model, yes, layer),
     "length 1": lambda *arguments: difference()(*arguments) / difference()(*arguments).norm(),
-    "wrong values": lambda model, yes, no, layer: difference()(model, yes, no, 0),
+    "layer ignored": lambda model, yes, no, layer: difference()(model, yes, no, 0),
     "exception": lambda model, yes, no, layer: difference(place="hook_resid")(model, yes, no, layer),
     "returned None": lambda *arguments: None,
 }
-RIGHT["6.7"] = difference()
+
+
+def recorded(model, texts, layer):
+    """Mean of the streams that a hook records, texts given as they are."""
+    streams = []
+    for text in texts:
+        hooks = [(f"blocks.{layer}.hook_resid_pre", lambda resid, hook: streams.append(resid[:, -1].clone()))]
+        model.run_with_hooks(text, fwd_hooks=hooks)
+    return torch.cat(streams).mean(0)
+
+
+RIGHT["6.7"] = [
+    difference(),
+    lambda model, yes, no, layer: recorded(model, yes, layer) - recorded(model, no, layer),
+]
 
 
 # 6.8 ------------------------------------------------------------------------------------------------------------------
 
 
-def kl(
-    plain, steered, dim=-1, of=lambda p, q: p * (p.log() - q.log()), reduce=lambda each: each.sum(-1).mean()
-):
-    return reduce(of(plain.softmax(dim), steered.softmax(dim)))
+def kl(plain, steered, dim=-1, of=lambda p, q: p.exp() * (p - q), reduce=lambda each: each.sum(-1).mean()):
+    """``reduce`` of ``of`` the log-probabilities."""
+    return reduce(of(plain.log_softmax(dim), steered.log_softmax(dim)))
 
 
 WRONG["6.8"] = {
+    "log of 0": [
+        lambda a, b: (a.softmax(-1) * (a.softmax(-1).log() - b.softmax(-1).log())).sum(-1).mean(),
+        lambda a, b: (a.softmax(-1) * (a.softmax(-1) / b.softmax(-1)).log()).sum(-1).mean(),
+    ],
     "the other direction": lambda plain, steered: kl(steered, plain),
     "the wrong way round inside": lambda *arguments: -kl(*arguments),
     "summed over positions": lambda *arguments: kl(*arguments, reduce=torch.sum),
@@ -275,13 +360,25 @@ WRONG["6.8"] = {
         lambda a, b: nn.functional.kl_div(b.log_softmax(-1), a.softmax(-1), reduction="none").mean(),
     ],
     "bits instead of nats": lambda *arguments: kl(*arguments) / math.log(2),
-    "not weighted": lambda *arguments: kl(*arguments, of=lambda p, q: p.log() - q.log()),
-    "cross-entropy": lambda *arguments: kl(*arguments, of=lambda p, q: -p * q.log()),
+    "not weighted": lambda *arguments: kl(*arguments, of=lambda p, q: p - q),
+    "cross-entropy": lambda *arguments: kl(*arguments, of=lambda p, q: -p.exp() * q),
     "softmax over positions": lambda *arguments: kl(*arguments, dim=1),
     "raw logits": lambda plain, steered: (
         (plain.softmax(-1) * plain - plain.softmax(-1) * steered).sum(-1).mean()
     ),
-    "one number a position": lambda *arguments: kl(*arguments, reduce=lambda each: each.sum(-1)),
-    "wrong values": lambda *arguments: kl(*arguments, of=lambda p, q: (p - q).abs()),
+    "one number per position": lambda *arguments: kl(*arguments, reduce=lambda each: each.sum(-1)),
+    "wrong values": lambda *arguments: kl(*arguments, of=lambda p, q: (p.exp() - q.exp()).abs()),
 }
-RIGHT["6.8"] = kl
+RIGHT["6.8"] = [
+    lambda a, b: (a.softmax(-1) * (a.log_softmax(-1) - b.log_softmax(-1))).sum(-1).mean().item(),
+    lambda a, b: nn.functional.kl_div(b.log_softmax(-1), a.softmax(-1), reduction="none").sum(-1).mean(),
+    lambda a, b: nn.functional.kl_div(
+        b.log_softmax(-1).flatten(0, 1),
+        a.log_softmax(-1).flatten(0, 1),
+        reduction="batchmean",
+        log_target=True,
+    ),
+    lambda a, b: torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=a), torch.distributions.Categorical(logits=b)
+    ).mean(),
+]

@@ -3,16 +3,31 @@
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.gradients import require_gradient
 from helpers.exercises.inputs import generator
 from helpers.ioi import logit_diff
 
 
+def _inputs(n_prompts: int, d_vocab: int, seed: int):
+    """Logits, and two different tokens per prompt, some of which several prompts share."""
+    logits = torch.randn(n_prompts, d_vocab, generator=generator(seed))
+    io_token = torch.randint(d_vocab, (n_prompts,), generator=generator(seed + 1))
+    s_token = (io_token + torch.arange(n_prompts) % (d_vocab - 1) + 1) % d_vocab
+    return logits, io_token, s_token
+
+
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: prompt by prompt."""
-    logits = torch.randn(4, 7, generator=generator(0))
-    io_token, s_token = torch.tensor([2, 0, 6, 3]), torch.tensor([5, 1, 4, 0])
-    expected = torch.stack([logits[n, io_token[n]] - logits[n, s_token[n]] for n in range(4)])
-    trial.matches((logits, io_token, s_token), expected, "prompt")
+    """Oracle: prompt by prompt; more tokens than prompts, fewer, one prompt, logits of ±200."""
+    for n_prompts, d_vocab, size in ((4, 7, 1), (8, 5, 1), (1, 6, 1), (5, 3, 200)):
+        logits, io_token, s_token = _inputs(n_prompts, d_vocab, seed=n_prompts)
+        logits = size * (logits.sign() if size > 1 else logits) + logits
+        expected = torch.stack([logits[n, io_token[n]] - logits[n, s_token[n]] for n in range(n_prompts)])
+        trial.matches((logits, io_token, s_token), expected, "prompt", 1e-5 * max(1, size / 20))
+
+
+def _has_gradient(trial: Trial) -> None:
+    """Property: attribution patching differentiates the logit difference."""
+    require_gradient(trial, *_inputs(4, 7, seed=0))
 
 
 EXERCISE = Exercise(
@@ -22,10 +37,10 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "Pick two logits per prompt, one for IO and one for S: `gather` along the vocabulary takes one from every row.",
-        "`logits.gather(1, io_token[:, None])` has the shape `[prompt, 1]`; `[:, 0]` removes its last axis.",
+        "`gather` wants an index with two axes, `[prompt, 1]`, and returns that shape. Remove the last axis at the end.",
     ),
     reference=logit_diff,
-    tests=(_equals_by_hand,),
+    tests=(_equals_by_hand, _has_gradient),
     mistakes=(
         Mistake(
             "sign",
@@ -39,7 +54,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "every prompt with every name",
-            "`logits[:, io_token]` pairs every prompt with every name: pick one logit per prompt.",
+            "these are the logits of every prompt at the names of all prompts: pick one logit per prompt.",
             lambda logits, io_token, s_token: logits[:, io_token] - logits[:, s_token],
         ),
         Mistake(
@@ -49,8 +64,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "axis too many",
-            "gather keeps an axis of length 1: remove it with `[:, 0]`.",
+            "your output has an axis of length 1 at the end: remove it with `[:, 0]`.",
             lambda logits, io_token, s_token: logit_diff(logits, io_token, s_token)[:, None],
+        ),
+        Mistake(
+            "every axis of length 1 removed",
+            "squeeze() also removes the axis of a single prompt: remove axis 1 only.",
+            lambda logits, io_token, s_token: logit_diff(logits, io_token, s_token).squeeze(),
         ),
         Mistake(
             "only IO",

@@ -13,16 +13,17 @@ def _products(head_outputs, scale, direction, rescale=torch.divide):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: head by head and prompt by prompt."""
-    head_outputs = torch.randn(2, 3, 4, 5, generator=generator(0))
-    scale = 1 + torch.rand(4, generator=generator(1))
-    direction = torch.randn(4, 5, generator=generator(2))
-    expected = torch.zeros(2, 3)
-    for layer in range(2):
-        for head in range(3):
-            for n in range(4):
-                expected[layer, head] += (head_outputs[layer, head, n] * direction[n]).sum() / scale[n] / 4
-    trial.matches((head_outputs, scale, direction), expected, "layer head")
+    """Oracle: head by head and prompt by prompt; also one layer, one head, one prompt."""
+    for sizes in ((2, 3, 7, 5), (1, 1, 3, 6), (3, 2, 1, 4)):
+        n_layers, n_heads, n_prompts, d_model = sizes
+        head_outputs = torch.randn(sizes, generator=generator(0))
+        scale = 1 + torch.rand(n_prompts, generator=generator(1))
+        direction = torch.randn(n_prompts, d_model, generator=generator(2))
+        expected = torch.zeros(n_layers, n_heads)
+        for layer, head, n in torch.cartesian_prod(*map(torch.arange, sizes[:3])).tolist():
+            product = (head_outputs[layer, head, n] * direction[n]).sum()
+            expected[layer, head] += product / scale[n] / n_prompts
+        trial.matches((head_outputs, scale, direction), expected, "layer head")
 
 
 EXERCISE = Exercise(
@@ -33,7 +34,7 @@ EXERCISE = Exercise(
     hints=(
         "The final LayerNorm divides the stream of a prompt by its scale, and with it every head output in that stream.",
         "Every prompt has its own direction: take dot products prompt by prompt, and only then the mean over prompts.",
-        "Start from `head_outputs / scale[:, None]`. One einsum with `direction` leaves `[layer, head, prompt]`.",
+        "One `einsum` over d_model can keep layer, head and prompt. The scale has one entry per prompt: which axis of the products is that?",
     ),
     reference=head_logit_attribution,
     tests=(_equals_by_hand,),
@@ -82,6 +83,20 @@ EXERCISE = Exercise(
             "one number a prompt",
             "take the mean over prompts at the end.",
             _products,
+        ),
+        Mistake(
+            "direction of length 1",
+            "use the direction as it is: its length belongs to the logit difference.",
+            lambda head_outputs, scale, direction: _products(
+                head_outputs, scale, torch.nn.functional.normalize(direction, dim=-1)
+            ).mean(dim=-1),
+        ),
+        Mistake(
+            "every prompt with every direction",
+            "every prompt has its own direction: multiply prompt n by direction n only.",
+            lambda head_outputs, scale, direction: (
+                (head_outputs / scale[:, None] @ direction.T).sum(dim=(-1, -2)) / len(scale)
+            ),
         ),
         Mistake(
             "heads summed",

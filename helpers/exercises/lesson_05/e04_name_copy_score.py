@@ -6,6 +6,8 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 from helpers.ioi import name_copy_score
 
+SIZES = (29, 6, 3, 60), (18, 5, 7, 11)  # names, d_model, d_head, d_vocab
+
 
 def _ov_logits(stream, W_V, W_O, W_U):
     """Logits of the head's output when it attends to one row of the stream, ``[name d_vocab]``."""
@@ -24,21 +26,29 @@ def _score(
     return answer
 
 
-def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: rank by counting, for weights that copy some tokens and not others."""
-    random = generator(313)
-    W_V, W_O, W_U = (torch.randn(*shape, generator=random) for shape in ((6, 3), (3, 6), (6, 60)))
-    tokens = torch.randperm(60, generator=random)[:24]
-    stream = torch.linalg.lstsq((W_V @ W_O).T, W_U[:, tokens]).solution.T  # the head raises the token
+def _inputs(n_names: int, d_model: int, d_head: int, d_vocab: int):
+    """A head that copies some names, repeated ones among them, and lowers or ignores the others."""
+    random = generator(0)
+    shapes = (d_model, d_head), (d_head, d_model), (d_model, d_vocab)
+    W_V, W_O, W_U = (torch.randn(*shape, generator=random) for shape in shapes)
+    tokens = torch.randint(d_vocab, (n_names,), generator=random)
+    # the head raises the token of each row
+    stream = torch.linalg.lstsq((W_V @ W_O).T, W_U[:, tokens], driver="gelsd").solution.T
     stream[:4] *= -1  # the head lowers the token
     stream[-5:] = W_U[:, tokens[-5:]].T  # the stream itself holds the token, the head does not raise it
-    stream = stream + torch.randn(24, 6, generator=random)
-    for k in (3, 7):
-        hits = 0
-        for n in range(24):
-            logits = W_U.T @ (W_O.T @ (W_V.T @ stream[n]))
-            hits += (logits > logits[tokens[n]]).sum().item() < k
-        trial.matches((stream, tokens, W_V, W_O, W_U, k), torch.tensor(hits / 24), "")
+    return stream + torch.randn(n_names, d_model, generator=random), tokens, W_V, W_O, W_U
+
+
+def _equals_by_hand(trial: Trial) -> None:
+    """Oracle: rank by counting. No two logits that are compared are nearly equal."""
+    for sizes in SIZES:
+        stream, tokens, W_V, W_O, W_U = _inputs(*sizes)
+        for k in (1, 3, 8):
+            hits = 0
+            for row, token in zip(stream, tokens):
+                logits = W_U.T @ (W_O.T @ (W_V.T @ row))
+                hits += (logits > logits[token]).sum().item() < k
+            trial.matches((stream, tokens, W_V, W_O, W_U, k), torch.tensor(hits / len(tokens)), "")
 
 
 EXERCISE = Exercise(
@@ -49,7 +59,7 @@ EXERCISE = Exercise(
     hints=(
         "What would the head write if it attended to this token fully? And which logits would that raise?",
         "It writes `stream @ W_V @ W_O`, and `@ W_U` turns that into logits, `[name, d_vocab]`.",
-        "`logits.topk(k, dim=-1).indices` holds the k highest tokens of each row. Is the row's own token, `tokens[:, None]`, among them?",
+        "`topk` along the vocabulary also returns indices: the k highest tokens of each row. Is the row's own token among them?",
     ),
     reference=name_copy_score,
     tests=(_equals_by_hand,),
@@ -63,6 +73,11 @@ EXERCISE = Exercise(
             "only the highest",
             "a token counts if it is among the k highest, not only if it is the highest.",
             lambda stream, tokens, W_V, W_O, W_U, k: name_copy_score(stream, tokens, W_V, W_O, W_U, 1),
+        ),
+        Mistake(
+            "always 5",
+            "use `k`: the check tries several.",
+            lambda stream, tokens, W_V, W_O, W_U, k: name_copy_score(stream, tokens, W_V, W_O, W_U, 5),
         ),
         Mistake(
             "the lowest",
@@ -80,7 +95,7 @@ EXERCISE = Exercise(
             _score(reduce=lambda hits: hits.sum() / (len(hits) + 1)),
         ),
         Mistake(
-            "a count instead of a share",
+            "a count instead of a fraction",
             "divide by the number of tokens.",
             _score(reduce=torch.sum),
         ),

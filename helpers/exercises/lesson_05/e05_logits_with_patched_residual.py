@@ -6,7 +6,8 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.exercises.inputs import generator, small_model
+from helpers.exercises.inputs import generator, small_gpt2
+from helpers.exercises.lesson_05.by_hand import run_to_logits
 from helpers.exercises.lesson_05.wrong_patches import ALL, patching, put
 
 
@@ -39,30 +40,17 @@ def _add(resid, stream, position):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: the model's layers on a stream put together by hand."""
-    model = small_model()
-    into, source = torch.randint(11, (2, 3, 7), generator=generator(0))
-    for layer, position in ((0, 2), (1, 4), (1, 6)):
+    """Oracle: layers by hand on a stream put together; first and last layer and position."""
+    model = small_gpt2()
+    into, source = torch.randint(model.cfg.d_vocab, (2, 4, 6), generator=generator(0))
+    for layer, position in ((1, 2), (0, 5), (2, 0)):
         name = BEFORE.format(layer)
         base, patched = (
             model.run_with_cache(tokens, names_filter=name)[1][name] for tokens in (into, source)
         )
-        stream = torch.stack([(patched if i == position else base)[:, i] for i in range(7)], dim=1)
-        for later_layer in range(layer, 2):
-            stream = _after_layer(model, stream, later_layer)
-        logits = stream[:, -1] @ model.W_U
+        stream = torch.stack([(patched if i == position else base)[:, i] for i in range(6)], dim=1)
+        logits = run_to_logits(model, stream, layer)
         trial.matches((model, into, patched, layer, position), logits, "prompt d_vocab", 1e-4)
-
-
-def _after_layer(model: TransformerBridge, stream: Tensor, layer: int) -> Tensor:
-    """The stream after a layer of the small model, in torch's own attention."""
-    with_positions = stream + model.W_pos[: stream.shape[1]]
-    q, k, v = (
-        torch.einsum("bpm,hmd->bhpd", read, W[layer])
-        for read, W in ((with_positions, model.W_Q), (with_positions, model.W_K), (stream, model.W_V))
-    )
-    z = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return stream + torch.einsum("bhpd,hdm->bpm", z, model.W_O[layer])
 
 
 EXERCISE = Exercise(
@@ -85,7 +73,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "after the layer",
-            "hook_resid_post is the stream after the layer; patch the stream before it, hook_resid_pre.",
+            "this patches the stream after the layer. Patch the stream before it: hook_resid_pre of the same layer.",
             patching(AFTER, put(_position)),
         ),
         Mistake(
@@ -111,7 +99,7 @@ EXERCISE = Exercise(
         Mistake(
             "a prompt instead of a position",
             "the stream is `[prompt, pos, d_model]`: the position is the second axis.",
-            patching(BEFORE, put(lambda position: position % 3)),  # the check has 3 prompts
+            patching(BEFORE, put(lambda position: position % 4)),  # the check has 4 prompts
         ),
         Mistake(
             "every position's logits",
@@ -125,7 +113,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "nothing patched",
-            "the logits are those of the run without a patch: does the hook return the changed stream?",
+            "the logits are those of the run without a patch. Does the hook return the changed stream? "
+            'Does it test hook.name? (It is "blocks.1.hook_in" before layer 1.)',
             lambda model, into, stream, layer, position: model(into)[:, -1],
         ),
     ),

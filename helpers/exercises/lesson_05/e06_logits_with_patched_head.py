@@ -6,9 +6,9 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.exercises.inputs import generator, small_model
+from helpers.exercises.inputs import generator, small_gpt2
+from helpers.exercises.lesson_05.by_hand import run_to_logits
 from helpers.exercises.lesson_05.wrong_patches import ALL, patching, put
-from helpers.patching import patch_heads
 
 
 def logits_with_patched_head(
@@ -35,18 +35,22 @@ def _head(head):
     return ALL, ALL, head
 
 
-def _equals_sweep(trial: Trial) -> None:
-    """Oracle: ``patch_heads``, which never uses hooks to patch, read token by token."""
-    model = small_model()
-    into, source = torch.randint(11, (2, 3, 7), generator=generator(0))
-    sweeps = [
-        patch_heads(model, into, source, lambda logits, token=token: logits[:, token]) for token in range(11)
-    ]
-    logits = torch.stack(sweeps, dim=-1)  # [layer head prompt d_vocab]
+def _equals_by_hand(trial: Trial) -> None:
+    """Oracle: the model's layers by hand; first and last layer and head."""
+    model = small_gpt2()
+    into, source = torch.randint(model.cfg.d_vocab, (2, 4, 6), generator=generator(0))
+    _, base = model.run_with_cache(into)
     _, cache = model.run_with_cache(source)
-    for layer, head in ((0, 2), (1, 1)):
-        arguments = (model, into, cache[Z.format(layer)], layer, head)
-        trial.matches(arguments, logits[layer, head], "prompt d_vocab", 1e-4)
+    for layer, head in ((1, 3), (0, 4), (2, 0)):
+        source_z = cache[Z.format(layer)]
+
+        def change_z(z, source_z=source_z, head=head):
+            z = list(z.unbind(1))
+            z[head] = source_z[:, :, head]
+            return torch.stack(z, dim=1)
+
+        logits = run_to_logits(model, base[f"blocks.{layer}.hook_resid_pre"], layer, change_z)
+        trial.matches((model, into, source_z, layer, head), logits, "prompt d_vocab", 1e-4)
 
 
 EXERCISE = Exercise(
@@ -59,7 +63,7 @@ EXERCISE = Exercise(
         "Everything is as in 5.5, but the hook replaces all positions of one head: the index is `[:, :, head]`.",
     ),
     reference=logits_with_patched_head,
-    tests=(_equals_sweep,),
+    tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "the whole layer patched",
@@ -93,7 +97,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "nothing patched",
-            "the logits are those of the run without a patch: does the hook return the changed z?",
+            "the logits are those of the run without a patch. Does the hook return the changed z?",
             lambda model, into, source_z, layer, head: model(into)[:, -1],
         ),
     ),

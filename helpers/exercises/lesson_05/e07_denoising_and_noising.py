@@ -81,6 +81,11 @@ EXERCISE = Exercise(
             _changed(lambda table, gate: -table),
         ),
         Mistake(
+            "sign lost",
+            "a change may be negative: take no absolute value.",
+            _changed(lambda table, gate: table.abs()),
+        ),
+        Mistake(
             "noising as a loss",
             "take after minus before in both rows.",
             _changed(lambda table, gate: table * torch.tensor([[1.0], [-1.0]])),

@@ -27,36 +27,59 @@ def z_with_patched_part(
 PATCHED = {"q": "q", "k": "k", "v": "v", "pattern": "qk"}  # what comes from the source run, by part
 
 
-def _z(patched=PATCHED, power=-0.5, masked=True, dim=-1):
+def _z(patched=PATCHED, power=-0.5, masked=True, dim=-1, softmax=torch.softmax):
     """Causal attention with ``patched[part]`` from the source run, and perhaps a mistake."""
 
     def answer(base, source, part):
         q, k, v = ((source if name in patched[part] else base)[name] for name in "qkv")
         scores = q @ k.T * q.shape[-1] ** power
         future = torch.ones_like(scores, dtype=torch.bool).triu(1)
-        return (scores.masked_fill(future, -1e30) if masked else scores).softmax(dim) @ v
+        return softmax(scores.masked_fill(future, -1e30) if masked else scores, dim) @ v
 
     return answer
 
 
+def _hide_own(scores, value):
+    return scores.masked_fill(torch.ones_like(scores).triu() > 0, value)
+
+
+def _hide_future(scores):
+    return scores.masked_fill(torch.ones_like(scores).triu(1) > 0, -1e30)
+
+
+def _softmax_that_overflows(scores, dim):
+    return scores.exp() / scores.exp().sum(dim, keepdim=True)
+
+
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: query by query."""
-    runs = [
-        {name: torch.randn(5, 3, generator=generator(10 * n + i)) for i, name in enumerate("qkv")}
-        for n in (0, 1)
-    ]
-    for part, names in PATCHED.items():
-        q, k, v = (runs[name in names][name] for name in "qkv")
-        rows = []
-        for i in range(5):
-            weights = torch.exp((k[: i + 1] * q[i]).sum(-1) / 3**0.5)
-            rows.append((weights / weights.sum()) @ v[: i + 1])
-        trial.behaves(
-            lambda function, part=part: function(*runs, part),
-            torch.stack(rows),
-            "pos d_head",
-            what=f'with part "{part}"',
+    """Oracle: query by query; more positions than d_head, fewer, scores of ±200."""
+    for n_positions, d_head, size in ((5, 3, 1), (2, 7, 1), (6, 5, 12)):
+        base, source = (
+            {
+                name: (size if name in "qk" else 1) * torch.randn(n_positions, d_head, generator=random)
+                for name in "qkv"
+            }
+            for random in (generator(0), generator(1))
         )
+        for part, names in PATCHED.items():
+            inputs = ((source if name in names else base)[name].double() for name in "qkv")
+            trial.behaves(
+                lambda function, part=part, base=base, source=source: function(base, source, part),
+                _attention(*inputs).float(),
+                "pos d_head",
+                1e-5 if size == 1 else 1e-3,
+                what=f'with part "{part}"',
+            )
+
+
+def _attention(q, k, v):
+    """Causal attention, row by row."""
+    rows = []
+    for i in range(len(q)):
+        scores = (k[: i + 1] * q[i]).sum(-1) / q.shape[-1] ** 0.5
+        weights = torch.exp(scores - scores.max())
+        rows.append((weights / weights.sum()) @ v[: i + 1])
+    return torch.stack(rows)
 
 
 EXERCISE = Exercise(
@@ -101,6 +124,36 @@ EXERCISE = Exercise(
             "divided by d_head",
             "divide the scores by the square root of d_head.",
             _z(power=-1),
+        ),
+        Mistake(
+            "masked after the softmax",
+            "mask the scores before the softmax: after it, rows no longer sum to 1.",
+            _z(masked=False, softmax=lambda scores, dim: scores.softmax(dim).tril()),
+        ),
+        Mistake(
+            "future scores set to 0",
+            "a key with the score 0 still gets attention: mask the future with -inf.",
+            _z(masked=False, softmax=lambda scores, dim: scores.tril().softmax(dim)),
+        ),
+        Mistake(
+            "own position masked, too",
+            "a query may attend to its own position: mask later keys only, triu(1).",
+            _z(masked=False, softmax=lambda scores, dim: _hide_own(scores, -torch.inf).softmax(dim)),
+        ),
+        Mistake(
+            "own position masked, too",
+            "a query may attend to its own position: mask later keys only, triu(1).",
+            _z(masked=False, softmax=lambda scores, dim: _hide_own(scores, -1e9).softmax(dim)),
+        ),
+        Mistake(
+            "scores transposed",
+            "rows of the scores are queries: q @ k.T.",
+            _z(masked=False, softmax=lambda scores, dim: _hide_future(scores.T).softmax(dim)),
+        ),
+        Mistake(
+            "exp overflows",
+            "exp() of a score above 88 is infinite. Subtract each row's maximum first, or call softmax.",
+            _z(softmax=_softmax_that_overflows),
         ),
         Mistake(
             "softmax over queries",

@@ -46,16 +46,20 @@ def _scale(x):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: prompt by prompt, LayerNorm written out."""
-    stream, output, source_output = (torch.randn(4, 6, generator=generator(n)) for n in range(3))
-    stream = 2 * stream + output + 1
-    W, b = torch.randn(6, 3, generator=generator(3)), torch.randn(3, generator=generator(4))
-    rows = []
-    for n in range(4):
-        x = stream[n] + (source_output[n] - output[n])
-        x = x - x.mean()
-        rows.append(W.T @ (x / (x.pow(2).mean() + 1e-5).sqrt()) + b)
-    trial.matches((stream, output, source_output, W, b), torch.stack(rows), "row d_head", 1e-4)
+    """Oracle: row by row, LayerNorm written out; a single row, d_head above and below d_model."""
+    for rows, d_model, d_head in ((4, 7, 3), (1, 5, 8)):
+        stream, output, source_output = (torch.randn(rows, d_model, generator=generator(n)) for n in range(3))
+        stream = 2 * stream + output + 1
+        W, b = (
+            torch.randn(d_model, d_head, generator=generator(3)),
+            torch.randn(d_head, generator=generator(4)),
+        )
+        expected = []
+        for n in range(rows):
+            x = stream[n] + (source_output[n] - output[n])
+            x = x - x.mean()
+            expected.append(W.T @ (x / (x.pow(2).mean() + 1e-5).sqrt()) + b)
+        trial.matches((stream, output, source_output, W, b), torch.stack(expected), "row d_head", 1e-4)
 
 
 EXERCISE = Exercise(
@@ -66,13 +70,13 @@ EXERCISE = Exercise(
     hints=(
         "A head reads the whole stream through LayerNorm. Which vector leaves the stream first, and which one takes its place?",
         "The changed stream is `stream - output + source_output`.",
-        "Then do what every port does: LayerNorm over the last axis (`torch.nn.functional.layer_norm(x, x.shape[-1:])`), times `W`, plus `b`.",
+        "Then do what every port does: LayerNorm over the last axis (`torch.nn.functional.layer_norm`), a matrix and a bias.",
     ),
     reference=path_patched_port,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
-            "the old store left in",
+            "the old output left in",
             "the stream still holds `output`: subtract it.",
             _reading(lambda x, output, source: _norm(x + source)),
         ),
@@ -107,7 +111,35 @@ EXERCISE = Exercise(
             _reading(lambda x, output, source: (_centred(x) - output + source) / _scale(x)),
         ),
         Mistake(
-            "only the store read",
+            "n - 1 in the standard deviation",
+            "LayerNorm divides by n, not by n - 1: x.std(dim=-1, correction=0, keepdim=True).",
+            _reading(
+                lambda x, output, source: (
+                    _centred(x - output + source) / (x - output + source).std(-1, keepdim=True)
+                )
+            ),
+        ),
+        Mistake(
+            "not centred",
+            "LayerNorm subtracts the mean over d_model before it divides.",
+            _reading(lambda x, output, source: (x - output + source) / _scale(x - output + source)),
+        ),
+        Mistake(
+            "not centred",
+            "LayerNorm subtracts the mean over d_model before it divides.",
+            _reading(
+                lambda x, output, source: torch.nn.functional.rms_norm(
+                    x - output + source, x.shape[-1:], eps=1e-5
+                )
+            ),
+        ),
+        Mistake(
+            "LayerNorm over rows",
+            "LayerNorm acts on each row by itself, over d_model.",
+            _reading(lambda x, output, source: torch.nn.functional.layer_norm(x - output + source, x.shape)),
+        ),
+        Mistake(
+            "only the output read",
             "the head reads the whole stream, in which one output has changed.",
             _reading(lambda x, output, source: _norm(source)),
         ),

@@ -12,16 +12,22 @@ def _fit(diffs, *signals):
     return torch.linalg.lstsq(torch.stack(signals, dim=1), diffs).solution
 
 
+def _one_after_the_other(diffs, first, second):
+    coefficient = _fit(diffs, first)
+    return torch.cat([coefficient, _fit(diffs - coefficient * first, second)])
+
+
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: the normal equations of two unknowns, on signals that are not orthogonal."""
+    """Oracle: the normal equations; signals that are not orthogonal, negative results."""
     position = torch.tensor([1.0, -1, 1, -1, 1, -1, 1])
     token = torch.tensor([1.0, 1, 0, 0, -1, -1, 1])
-    for seed in (0, 1):
-        diffs = 2 * position + 0.7 * token + 0.3 * torch.randn(7, generator=generator(seed))
-        pp, tt, pt = position @ position, token @ token, position @ token
-        p, t = position @ diffs, token @ diffs
+    for count, a, b in ((7, 2, 0.7), (7, -1.5, 0.4), (5, 0.6, -2), (3, -1, -3), (2, -0.5, 1.5)):
+        signals = position[:count], token[:count]
+        diffs = a * signals[0] + b * signals[1] + 0.3 * torch.randn(count, generator=generator(count))
+        pp, tt, pt = signals[0] @ signals[0], signals[1] @ signals[1], signals[0] @ signals[1]
+        p, t = signals[0] @ diffs, signals[1] @ diffs
         expected = torch.stack([p * tt - t * pt, t * pp - p * pt]) / (pp * tt - pt**2)
-        trial.matches((diffs, position, token), expected, "signal", 1e-4)
+        trial.matches((diffs, *signals), expected, "signal", 1e-4)
 
 
 EXERCISE = Exercise(
@@ -31,7 +37,7 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "Least squares: which two numbers a and b bring a · position + b · token nearest to diffs? `torch.linalg.lstsq` solves for both at once.",
-        "`torch.linalg.lstsq(A, diffs).solution`, where `A` has one row per case and one column per signal, position first.",
+        "`lstsq` wants a matrix with one row per case and one column per signal (`torch.stack`), and returns the coefficients as `solution`.",
     ),
     reference=position_and_token,
     tests=(_equals_by_hand,),
@@ -45,6 +51,26 @@ EXERCISE = Exercise(
             "each signal alone",
             "fit both at once: where the signals go together, two separate fits count it twice.",
             lambda diffs, position, token: torch.cat([_fit(diffs, position), _fit(diffs, token)]),
+        ),
+        Mistake(
+            "one after the other",
+            "fit both at once: one after the other, the first signal takes what both explain.",
+            _one_after_the_other,
+        ),
+        Mistake(
+            "one after the other",
+            "fit both at once: one after the other, the first signal takes what both explain.",
+            lambda diffs, position, token: _one_after_the_other(diffs, token, position).flip(0),
+        ),
+        Mistake(
+            "dot products",
+            "dot products with the signals are no coefficients: solve the least-squares problem.",
+            lambda diffs, position, token: torch.stack([position @ diffs, token @ diffs]),
+        ),
+        Mistake(
+            "dot products",
+            "mean products with the signals are no coefficients: solve the least-squares problem.",
+            lambda diffs, position, token: torch.stack([position @ diffs, token @ diffs]) / len(diffs),
         ),
         Mistake(
             "three numbers",

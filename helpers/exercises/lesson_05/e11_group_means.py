@@ -18,15 +18,30 @@ def _without_itself(z, groups):
     return torch.stack([z[row].mean(dim=0) for row in others])
 
 
+def _of_labels_from_0(start):
+    def answer(z, groups):
+        means = start(z)
+        for group in range(len(groups.unique())):
+            means[groups == group] = z[groups == group].mean(dim=0)
+        return means
+
+    return answer
+
+
+GROUPS = [2, 0, 2, 1, 0, 2, 1], [4, 0, 4, 4, 6, 0, 0, 0], [3, 3, 3], [5]  # missing labels, single prompts
+
+
 def _equals_by_hand(trial: Trial) -> None:
     """Oracle: prompt by prompt, templates of different numbers and in no order."""
-    z, groups = torch.randn(7, 5, 3, 2, generator=generator(0)), torch.tensor([2, 0, 2, 1, 0, 2, 1])
-    expected = torch.zeros_like(z)
-    for n in range(7):
-        members = [m for m in range(7) if groups[m] == groups[n]]
-        for m in members:
-            expected[n] += z[m] / len(members)
-    trial.matches((z, groups), expected, "prompt pos head d_head")
+    for labels in GROUPS:
+        n_prompts, groups = len(labels), torch.tensor(labels)
+        z = torch.randn(n_prompts, 5, 3, 2, generator=generator(n_prompts))
+        expected = torch.zeros_like(z)
+        for n in range(n_prompts):
+            members = [m for m in range(n_prompts) if labels[m] == labels[n]]
+            for m in members:
+                expected[n] += z[m] / len(members)
+        trial.matches((z, groups), expected, "prompt pos head d_head")
 
 
 EXERCISE = Exercise(
@@ -36,7 +51,7 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "Take one template at a time: the mask `groups == template` says which prompts belong to it.",
-        "With `same = groups == template` the mean is `z[same].mean(dim=0)`. Write it to the rows of all these prompts.",
+        "A mask selects rows when you read (`z[mask]`) and when you write. Write to a tensor of your own: `z` stays as it is.",
     ),
     reference=group_means,
     tests=(_equals_by_hand,),
@@ -47,7 +62,7 @@ EXERCISE = Exercise(
             lambda z, groups: z.mean(dim=0).expand_as(z),
         ),
         Mistake(
-            "a row a template",
+            "one row per template",
             "expected one row per prompt: the mean of its template.",
             lambda z, groups: torch.stack([z[groups == group].mean(dim=0) for group in groups.unique()]),
         ),
@@ -80,6 +95,16 @@ EXERCISE = Exercise(
             "heads mixed",
             "every head has its own mean.",
             _row_by_row(lambda z: z.mean(dim=(0, 2))[:, None]),
+        ),
+        Mistake(
+            "labels taken for 0, 1, 2, …",
+            "labels are any numbers: loop over those that occur, `groups.unique()`.",
+            _of_labels_from_0(torch.zeros_like),
+        ),
+        Mistake(
+            "labels taken for 0, 1, 2, …",
+            "labels are any numbers: loop over those that occur, `groups.unique()`.",
+            _of_labels_from_0(torch.clone),
         ),
         Mistake("nothing averaged", "z came back unchanged.", lambda z, groups: z.clone()),
     ),

@@ -13,14 +13,15 @@ def _of_means(formula):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: sums by hand; the ends 0 and 1; above 1 and below 0; numbers of both signs."""
+    """Oracle: sums by hand; above 1 and below 0; nothing above full; the ends 0 and 1."""
     full = 3 + 3 * torch.randn(6, generator=generator(0))
     nothing = torch.randn(6, generator=generator(1)) + 0.4
     for seed, add in ((2, 0), (3, 3), (4, -4)):
         circuit = 2 + add + torch.randn(6, generator=generator(seed))
-        totals = [sum(values.tolist()) for values in (circuit, nothing, full)]
-        expected = torch.tensor((totals[0] - totals[1]) / (totals[2] - totals[1]))
-        trial.matches((circuit, nothing, full), expected, "")
+        for low, high in ((nothing, full), (full, nothing), (-full, -nothing)):
+            totals = [sum(values.tolist()) for values in (circuit, low, high)]
+            expected = torch.tensor((totals[0] - totals[1]) / (totals[2] - totals[1]))
+            trial.matches((circuit, low, high), expected, "")
     trial.matches((full, nothing, full), torch.tensor(1.0), "")
     trial.matches((nothing, nothing, full), torch.tensor(0.0), "")
 
@@ -41,6 +42,11 @@ EXERCISE = Exercise(
             "mean of ratios",
             "a prompt on which the full model barely differs from nothing would outweigh all others: divide the means.",
             lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).mean(),
+        ),
+        Mistake(
+            "mean of ratios",
+            "divide means, not prompt by prompt. Subtract `nothing` above and below the line.",
+            lambda circuit, nothing, full: (circuit / full).mean(),
         ),
         Mistake(
             "not measured from nothing",
@@ -64,7 +70,22 @@ EXERCISE = Exercise(
             _of_means(lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).clamp(0, 1)),
         ),
         Mistake(
-            "a difference instead of a share",
+            "sign lost",
+            "a circuit may do worse than nothing: take no absolute value.",
+            _of_means(lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).abs()),
+        ),
+        Mistake(
+            "cut off at 1",
+            "a circuit may do better than the model: it leaves out heads that work against the answer. Keep values above 1.",
+            _of_means(lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).clamp(max=1)),
+        ),
+        Mistake(
+            "cut off at 0",
+            "a circuit may do worse than nothing: keep values below 0.",
+            _of_means(lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).clamp(min=0)),
+        ),
+        Mistake(
+            "a difference instead of a fraction",
             "divide by the difference between the full model and nothing.",
             _of_means(lambda circuit, nothing, full: circuit - nothing),
         ),

@@ -42,25 +42,32 @@ def _last_positions(keep, layer, head, head_positions):
     keep[layer, head] = torch.arange(keep.shape[3]) == head_positions[:, None]
 
 
+CASES = (  # (layer, head, prompt, pos) sizes; heads; the position of each head in each prompt
+    ((2, 3, 5, 7), [(0, 2), (1, 0), (0, 2)], [[1, 3, 2, 5, 1], [6, 6, 6, 6, 6], [4, 4, 0, 1, 4]]),
+    ((3, 2, 1, 4), [(2, 1), (0, 0)], [[3], [0]]),
+)
+
+
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: entry by entry; one head twice, at two positions."""
-    shape = (2, 3, 4, 6)  # layer head prompt pos
-    heads = [(0, 2), (1, 0), (0, 2)]
-    positions = torch.tensor([[1, 3, 2, 5], [5, 5, 5, 5], [4, 4, 0, 1]])
-    expected = torch.zeros(shape)
-    for number, (layer, head) in enumerate(heads):
-        for n in range(4):
-            expected[layer, head, n, positions[number, n]] = 1
+    """Oracle: entry by entry; one head twice, at two positions; a single prompt."""
+    for shape, heads, positions in CASES:
+        expected = torch.zeros(shape)
+        for (layer, head), head_positions in zip(heads, positions):
+            for n, position in enumerate(head_positions):
+                expected[layer, head, n, position] = 1
 
-    def as_numbers(function):
-        mask = function(heads, positions, shape)
-        if not isinstance(mask, torch.Tensor):
-            return mask
-        if mask.dtype != torch.bool:
-            raise Wrong("wrong dtype", f"expected a mask of torch.bool, got {mask.dtype}.")
-        return mask.float()
+        def as_numbers(function, shape=shape, heads=heads, positions=positions):
+            mask = function(heads, torch.tensor(positions), shape)
+            if not isinstance(mask, torch.Tensor):
+                return mask
+            if mask.dtype != torch.bool:
+                raise Wrong(
+                    "wrong dtype",
+                    f"expected a mask of torch.bool, got {mask.dtype}. Make it with dtype=torch.bool.",
+                )
+            return mask.float()
 
-    trial.behaves(as_numbers, expected, "layer head prompt pos")
+        trial.behaves(as_numbers, expected, "layer head prompt pos")
 
 
 EXERCISE = Exercise(
@@ -70,14 +77,14 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "`head_positions` holds one position per prompt. What does `keep[layer, head][:, head_positions] = True` mark in prompt 0?",
-        "Pair every prompt with its own position: an index of prompts, `torch.arange(len(head_positions))`, beside the index of positions.",
+        "Pair every prompt with its own position: an index of prompts (`torch.arange`) beside the index of positions, or a loop over prompts.",
     ),
     reference=circuit_mask,
     tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "union of positions",
-            "`[:, head_positions]` marks in every prompt the positions of all prompts: pair each prompt with its own.",
+            "every prompt is marked at the positions of all prompts: pair each prompt with its own position.",
             _marking(_union_of_positions),
         ),
         Mistake(
@@ -101,7 +108,7 @@ EXERCISE = Exercise(
             _marking(_up_to_the_position),
         ),
         Mistake(
-            "only the last place of a head",
+            "only the last position of a head",
             "a head that is named twice is kept at both positions.",
             _marking(_last_positions),
         ),

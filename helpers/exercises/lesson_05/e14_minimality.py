@@ -52,14 +52,18 @@ def _equals_by_hand(trial: Trial) -> None:
             + ((2, 3) in heads) * len(heads)
         )
 
-    circuit = list(worth)
     cases = {
         "a score that adds up": (add_up, 5.0, [0.2, 0.1, 0.4, -0.25]),
         "a score with a backup": (with_backup, 8.0, [1 / 8, 1 / 8, 0.5 / 8, 4 / 8]),
+        "a full score below 0": (add_up, -2.0, [-0.5, -0.25, -1, 0.625]),
+        "a circuit of one head": (add_up, 4.0, [0.25]),
     }
     for name, (score, full_score, expected) in cases.items():
+        circuit = list(worth)[: len(expected)]
         trial.behaves(
-            lambda function, score=score, full_score=full_score: function(score, list(circuit), full_score),
+            lambda function, score=score, circuit=circuit, full_score=full_score: function(
+                score, list(circuit), full_score
+            ),
             torch.tensor(expected),
             "head",
             what=name,
@@ -73,7 +77,7 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "Remove one head at a time, and put it back: the score of the circuit minus the score of the circuit without this head.",
-        "`[member for member in circuit if member != head]` is the circuit without a head. Divide by `full_score` at the end.",
+        "A list comprehension with a condition builds the circuit without a head and leaves `circuit` as it is. Divide by `full_score` at the end.",
     ),
     reference=minimality,
     tests=(_equals_by_hand,),
@@ -89,7 +93,7 @@ EXERCISE = Exercise(
             lambda score, circuit, full_score: torch.tensor([score([head]) / full_score for head in circuit]),
         ),
         Mistake(
-            "compared with the whole model",
+            "compared with the full model",
             "subtract from the circuit's own score; `full_score` only divides.",
             _changed(lambda losses, circuit_score, full_score: losses + 1 - circuit_score / full_score),
         ),
@@ -107,6 +111,37 @@ EXERCISE = Exercise(
             "taken down one by one",
             "remove one head at a time, and put it back.",
             _between(lambda circuit, n: circuit[n:], lambda circuit, n: circuit[n + 1 :]),
+        ),
+        Mistake(
+            "later heads removed, too",
+            "remove one head at a time: the heads after it stay.",
+            _between(lambda circuit, n: circuit, lambda circuit, n: circuit[:n]),
+        ),
+        Mistake(
+            "other heads removed, too",
+            "remove one head only: compare layer and head, the whole pair.",
+            _between(
+                lambda circuit, n: circuit,
+                lambda circuit, n: [head for head in circuit if head[0] != circuit[n][0]],
+            ),
+        ),
+        Mistake(
+            "other heads removed, too",
+            "remove one head only: compare layer and head, the whole pair.",
+            _between(
+                lambda circuit, n: circuit,
+                lambda circuit, n: [head for head in circuit if head[1] != circuit[n][1]],
+            ),
+        ),
+        Mistake(
+            "sign lost",
+            "without some heads the score rises: keep negative losses.",
+            _changed(lambda losses, circuit_score, full_score: losses.abs()),
+        ),
+        Mistake(
+            "negative losses cut off",
+            "without some heads the score rises: keep negative losses.",
+            _changed(lambda losses, circuit_score, full_score: losses.clamp(min=0)),
         ),
         Mistake(
             "not divided",

@@ -35,10 +35,10 @@ def _estimate(gradient, z, source_z):
 
 def _equals_by_hand(trial: Trial) -> None:
     """Oracle: prompt by prompt, position by position, head by head."""
-    gradient, z, source_z = (torch.randn(3, 4, 5, 2, generator=generator(n)) for n in range(3))
+    gradient, z, source_z = (torch.randn(3, 8, 5, 11, generator=generator(n)) for n in range(3))
     expected = torch.zeros(5)
     for n in range(3):
-        for pos in range(4):
+        for pos in range(8):
             for head in range(5):
                 expected[head] += gradient[n, pos, head] @ (source_z[n, pos, head] - z[n, pos, head])
     trial.matches((gradient, z, source_z), expected, "head", 1e-4)
@@ -51,7 +51,7 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "To first order, the change of a function is its gradient times the change of its input.",
-        "Multiply `gradient` by `source_z - z`, entry by entry, and sum over every axis except that of the heads, the third.",
+        "Multiply entry by entry. Which axis does the result keep, and over which ones does `sum(dim=…)` go?",
     ),
     reference=attribution_patching,
     tests=(_equals_by_hand,),
@@ -92,7 +92,7 @@ EXERCISE = Exercise(
             lambda *tensors: attribution_patching(*tensors).abs(),
         ),
         Mistake(
-            "one number a position and head",
+            "one number per position and head",
             "sum over every axis except that of the heads.",
             _summed(_estimate, axes=(0, 3)),
         ),

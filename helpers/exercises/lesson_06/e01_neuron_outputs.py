@@ -13,26 +13,26 @@ def _values_times(activations_of):
     return lambda x, W_in, b_in, W_out, act: activations_of(x, W_in, b_in, act)[:, None] * W_out
 
 
-def _weights(seed: int):
-    sizes = ((5,), (5, 7), (7,), (7, 5))
+def _weights(d_model: int, n_neurons: int, seed: int):
+    sizes = ((d_model,), (d_model, n_neurons), (n_neurons,), (n_neurons, d_model))
     return [torch.randn(size, generator=generator(seed + n)) for n, size in enumerate(sizes)]
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: neuron by neuron, with two activation functions."""
-    for seed, act in ((0, nn.functional.gelu), (10, torch.tanh)):
-        x, W_in, b_in, W_out = _weights(seed)
-        expected = torch.zeros(7, 5)
-        for i in range(7):
-            activation = act(sum(x[d] * W_in[d, i] for d in range(5)) + b_in[i])
-            for d in range(5):
+    """Oracle: neuron by neuron, with two activation functions; also fewer neurons than d_model."""
+    for d_model, n_neurons, act in ((5, 7, nn.functional.gelu), (6, 3, torch.tanh), (4, 1, torch.tanh)):
+        x, W_in, b_in, W_out = _weights(d_model, n_neurons, seed=10 * d_model)
+        expected = torch.zeros(n_neurons, d_model)
+        for i in range(n_neurons):
+            activation = act(sum(x[d] * W_in[d, i] for d in range(d_model)) + b_in[i])
+            for d in range(d_model):
                 expected[i, d] = activation * W_out[i, d]
         trial.matches((x, W_in, b_in, W_out, act), expected, "neuron d_model")
 
 
 def _sums_to_the_mlp(trial: Trial) -> None:
     """Property: the outputs sum to what torch's own layers compute, without the output bias."""
-    x, W_in, b_in, W_out = _weights(20)
+    x, W_in, b_in, W_out = _weights(5, 7, seed=20)
     mlp = nn.Sequential(nn.Linear(5, 7), nn.GELU(), nn.Linear(7, 5, bias=False))
     with torch.no_grad():
         for parameter, value in zip(mlp.parameters(), (W_in.T, b_in, W_out.T)):
@@ -40,7 +40,7 @@ def _sums_to_the_mlp(trial: Trial) -> None:
         expected = mlp(x)
     arguments = (x, W_in, b_in, W_out, nn.functional.gelu)
     trial.behaves(
-        lambda function: function(*arguments).sum(dim=0), expected, "d_model", what="sum of all memories"
+        lambda function: function(*arguments).sum(dim=0), expected, "d_model", what="sum of all rows"
     )
 
 
@@ -51,7 +51,7 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "One number per neuron says how strongly it fires, and row i of `W_out` is its value.",
-        "These numbers are `act(x @ W_in + b_in)`, with the shape `[neuron]`. A second axis, `[:, None]`, lets each one multiply its own row.",
+        "Compare `x` with every key at once: `x @ W_in`. A second axis, `[:, None]`, lets each neuron's number multiply its own row.",
     ),
     reference=neuron_outputs,
     tests=(_equals_by_hand, _sums_to_the_mlp),

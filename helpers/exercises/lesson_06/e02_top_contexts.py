@@ -31,11 +31,13 @@ def _best_after_first(scores):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: a loop over all entries, sorted; position 0 and one text stand out in the data."""
-    for seed in range(3):
+    """Oracle: all entries, sorted; several counts; position 0 and one text stand out."""
+    for seed, count in ((0, 4), (1, 1), (2, 6), (3, 3)):
         activations = torch.randn(6, 9, generator=generator(seed))
         activations[4, 0] = 9.0  # beginning of text
         activations[2, 3:6] = torch.tensor([5.0, 6.0, 5.5])  # one text with the three highest
+        activations[5, 8], activations[3, 1] = 4.0, 3.5  # highest at the last and the first position
+        activations[1] = -activations[1].abs()  # a neuron that never fires in a text
         activations[0, 2] = -7.0
         ranked = sorted(
             ((activations[text, pos].item(), text, pos) for text in range(6) for pos in range(1, 9)),
@@ -44,8 +46,8 @@ def _equals_by_hand(trial: Trial) -> None:
         best = {}
         for _, text, pos in ranked:
             best.setdefault(text, pos)
-        expected = torch.tensor(list(best.items())[:4]).float()
-        trial.matches((activations, 4), expected, "context text_and_position")
+        expected = torch.tensor(list(best.items())[:count]).float()
+        trial.matches((activations, count), expected, "context text_and_position")
 
 
 EXERCISE = Exercise(
@@ -55,8 +57,8 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "First the best position of every text, then the best texts.",
-        "`activations[:, 1:].max(dim=1)` gives the values and their indices, without position 0. The slice shifts every index by one.",
-        "`values.topk(count).indices` are the texts, highest first. Take the positions of these texts, and stack the two with `dim=1`.",
+        "`max(dim=1)` gives values and indices. A slice leaves position 0 out, and shifts every index by one.",
+        "`topk` ranks the texts by these values. Take the positions of the ranked texts, and put texts and positions side by side with `torch.stack`.",
     ),
     reference=top_contexts,
     tests=(_equals_by_hand,),
@@ -73,8 +75,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "off by one",
-            "the slice [:, 1:] begins at position 1: add 1 to the indices of max.",
+            "every position is 1 too low: in a slice that begins at position 1, index 0 is position 1.",
             _ranked_by(lambda activations: activations[:, 1:].max(dim=1)),
+        ),
+        Mistake(
+            "last position left out",
+            "only position 0 is left out: the last position counts.",
+            _ranked_by(lambda activations: _best_after_first(activations[:, :-1])),
         ),
         Mistake(
             "largest in size",

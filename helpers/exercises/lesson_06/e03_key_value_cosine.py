@@ -16,28 +16,26 @@ def _cosine_of(sides):
     return lambda W_in, W_out, gain: torch.cosine_similarity(*sides(W_in.T, W_out, gain), dim=1)
 
 
-def _inputs(seed: int):
+def _inputs(d_model: int, n_neurons: int, seed: int):
     W_in, W_out, gain = (
-        torch.randn(size, generator=generator(seed + n)) for n, size in enumerate(((6, 9), (9, 6), (6,)))
+        torch.randn(size, generator=generator(seed + n))
+        for n, size in enumerate(((d_model, n_neurons), (n_neurons, d_model), (d_model,)))
     )
     return W_in + 0.4, W_out - 0.3, gain.abs() + 0.2
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: correlation of each pair, by torch's definition, in double precision."""
-    W_in, W_out, gain = _inputs(0)
-    expected = torch.tensor(
-        [
-            torch.corrcoef(torch.stack([gain.double() * W_in[:, i].double(), W_out[i].double()]))[0, 1]
-            for i in range(9)
-        ]
-    ).float()
-    trial.matches((W_in, W_out, gain), expected, "neuron")
+    """Oracle: correlation of each pair, by torch's definition; wide, tall and square W_in."""
+    for d_model, n_neurons in ((6, 10), (7, 3), (5, 5)):
+        W_in, W_out, gain = _inputs(d_model, n_neurons, seed=n_neurons)
+        keys, values = (gain[:, None] * W_in).T.double(), W_out.double()
+        pairs = (torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(keys, values))
+        trial.matches((W_in, W_out, gain), torch.stack(list(pairs)).float(), "neuron")
 
 
 def _only_what_layernorm_lets_through(trial: Trial) -> None:
     """Property: -1 for a value that undoes its key, at any length and any part along (1, …, 1)."""
-    W_in, _, gain = _inputs(5)
+    W_in, _, gain = _inputs(6, 9, seed=5)
     effective = gain[:, None] * W_in
     erasing = -(effective - effective.mean(dim=0)).T * torch.arange(1.0, 10)[:, None] + 3
     trial.matches((W_in, erasing, gain), -torch.ones(9), "neuron")
@@ -52,8 +50,8 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "Keys are the columns of `W_in`, values the rows of `W_out`: bring both to the shape `[neuron, d_model]`.",
-        "The gain belongs to the key alone, entry by entry: the stream meets `gain[:, None] * W_in`. Centring belongs to both and comes after the gain.",
-        "To centre, subtract from each row its mean over d_model. Then `torch.cosine_similarity(keys, values, dim=1)`.",
+        "The gain belongs to the key alone: one number per entry of d_model. Centring belongs to both and comes after the gain.",
+        "To centre, subtract from each row its mean over d_model. Then `torch.cosine_similarity` compares two matrices row by row.",
     ),
     reference=key_value_cosine,
     tests=(_equals_by_hand, _only_what_layernorm_lets_through),

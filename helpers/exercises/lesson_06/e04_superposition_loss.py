@@ -3,6 +3,7 @@
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.gradients import require_gradient
 from helpers.exercises.inputs import generator
 from helpers.toys.superposition import superposition_loss
 
@@ -20,21 +21,29 @@ def _loss(read_out=_read_out, errors=_squares, reduce=lambda errors: errors.sum(
     return lambda W, b, x, importance: reduce(errors(x, read_out(W, b, x), importance))
 
 
+def _inputs(n_directions: int, n_features: int, n_rows: int):
+    sizes = (n_directions, n_features), (n_features,), (n_rows, n_features)
+    W, b, x = (torch.randn(size, generator=generator(n + n_rows)) for n, size in enumerate(sizes))
+    x = x.abs() * (x > -0.5)  # some features are not present
+    return W, b, x, 0.7 ** torch.arange(n_features)
+
+
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: row by row and feature by feature, in double precision."""
-    for seed in range(2):
-        W, b, x = (
-            torch.randn(size, generator=generator(3 * seed + n))
-            for n, size in enumerate(((2, 5), (5,), (4, 5)))
-        )
-        x, importance = x.abs(), 0.7 ** torch.arange(5)
+    """Oracle: row by row and feature by feature; more features than directions, fewer, one row."""
+    for n_directions, n_features, n_rows in ((2, 5, 3), (7, 3, 6), (3, 6, 1)):
+        W, b, x, importance = _inputs(n_directions, n_features, n_rows)
         total = 0.0
         for row in x.double():
-            hidden = [sum(W[m, i].double() * row[i] for i in range(5)) for m in range(2)]
-            for i in range(5):
-                read_out = max(0.0, float(sum(W[m, i].double() * hidden[m] for m in range(2)) + b[i]))
+            hidden = W.double() @ row
+            for i in range(n_features):
+                read_out = max(0.0, float(W[:, i].double() @ hidden + b[i]))
                 total += importance[i].item() * (row[i].item() - read_out) ** 2
-        trial.matches((W, b, x, importance), torch.tensor(total / 4).float(), "")
+        trial.matches((W, b, x, importance), torch.tensor(total / n_rows).float(), "")
+
+
+def _has_gradient(trial: Trial) -> None:
+    """Property: the lesson trains the toy model with the answer as its loss."""
+    require_gradient(trial, *_inputs(2, 5, 3))
 
 
 EXERCISE = Exercise(
@@ -43,11 +52,11 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "In rows: `x @ W.T` squeezes the features into directions, `[row, direction]`, and `@ W` reads them out again, `[row, feature]`.",
-        "Add `b`, then ReLU. The error is the square of the difference to `x`, times the importance: sum it over features, average over rows.",
+        "The formula is for one x, a column. Here every row of `x` is one: which product with `W` turns `[row, feature]` into `[row, direction]`?",
+        "What is read out has the shape of `x`. The weighted square errors do, too: take the sum over one of the axes and the mean over the other.",
     ),
     reference=superposition_loss,
-    tests=(_equals_by_hand,),
+    tests=(_equals_by_hand, _has_gradient),
     mistakes=(
         Mistake(
             "ReLU left out",
@@ -58,6 +67,11 @@ EXERCISE = Exercise(
             "ReLU of the directions",
             "ReLU acts on the features that are read out, not on the directions in between.",
             _loss(lambda W, b, x: torch.relu(x @ W.T) @ W + b),
+        ),
+        Mistake(
+            "ReLU of the directions",
+            "ReLU acts on the features that are read out, not on the directions in between.",
+            _loss(lambda W, b, x: torch.relu(torch.relu(x @ W.T) @ W + b)),
         ),
         Mistake(
             "bias left out",
@@ -100,7 +114,7 @@ EXERCISE = Exercise(
             _loss(errors=lambda x, read_out, importance: importance * (x - read_out).abs()),
         ),
         Mistake(
-            "one loss a row",
+            "one loss per row",
             "expected one number: take the mean over rows.",
             _loss(reduce=lambda errors: errors.sum(dim=1)),
         ),

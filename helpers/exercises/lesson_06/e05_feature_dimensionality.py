@@ -43,15 +43,14 @@ def _polygon(corners: int) -> torch.Tensor:
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: the paper's formula, loop by loop; a rotation of the directions changes nothing."""
-    W = torch.randn(3, 7, generator=generator(0))
-    rotation = torch.linalg.qr(torch.randn(3, 3, generator=generator(1))).Q
-    expected = torch.zeros(7)
-    for i in range(7):
-        unit = W[:, i] / W[:, i].norm()
-        expected[i] = W[:, i].norm() ** 2 / sum((unit @ W[:, j]) ** 2 for j in range(7))
-    trial.matches((W,), expected, "feature")
-    trial.matches((rotation @ W,), expected, "feature")
+    """Oracle: the paper's formula, loop by loop; more features than directions, fewer, one."""
+    for n_directions, n_features in ((3, 7), (6, 2), (5, 5), (1, 3), (2, 1)):
+        W = torch.randn(n_directions, n_features, generator=generator(n_features))
+        expected = torch.zeros(n_features)
+        for i in range(n_features):
+            unit = W[:, i] / W[:, i].norm()
+            expected[i] = W[:, i].norm() ** 2 / sum((unit @ W[:, j]) ** 2 for j in range(n_features))
+        trial.matches((W,), expected, "feature")
 
 
 def _known_geometries(trial: Trial) -> None:
@@ -69,8 +68,8 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "`overlaps = W.T @ W` holds W_i · W_j for every pair of features, and ‖W_i‖² on its diagonal.",
-        "Above the line is ‖W_i‖⁴: the diagonal, squared. Below the line square the overlaps first, and then sum over j.",
+        "`W.T @ W` holds W_i · W_j for every pair of features. What stands on its diagonal?",
+        "Above the line is ‖W_i‖⁴. Below the line square the overlaps first, and then sum over j.",
         "`.clamp_min(1e-12)` below the line keeps a feature that is not stored from becoming 0 / 0.",
     ),
     reference=feature_dimensionality,
@@ -130,6 +129,11 @@ EXERCISE = Exercise(
             "NaN for a feature that is not stored",
             "a feature without a direction gives 0 / 0: keep the divisor above 0 with .clamp_min(1e-12).",
             lambda W: _norms_4(W.T @ W) / _sum_of_squares(W.T @ W),
+        ),
+        Mistake(
+            "1 for a feature that is not stored",
+            "a feature without a direction has the dimensionality 0.",
+            lambda W: (_norms_4(W.T @ W) / _sum_of_squares(W.T @ W)).nan_to_num(1.0),
         ),
         Mistake(
             "one number for all",

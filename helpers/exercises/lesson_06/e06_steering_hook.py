@@ -1,8 +1,10 @@
 """Exercise 6.6: a hook that steers."""
 
+import inspect
+
 import torch
 
-from helpers.exercises import engine
+from helpers.exercises import trial as trials
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
 from helpers.exercises.sandbox import to_plain_values
@@ -37,45 +39,86 @@ def _add_after_first_text(resid, direction, strength):
     return torch.cat([resid[:1], _add(resid[1:], direction, strength)])
 
 
+CASES = (
+    (1, 2.0, (2, 5)),
+    (0, 1.5, (1, 3)),
+    (3, -0.5, (3, 4)),
+    (3, 0.0, (2, 1)),
+)  # layer, strength, [batch pos]
+
+
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: entry by entry; two layers, two strengths, one of them negative."""
+    """Oracle: entry by entry; strengths of both signs and 0; a single position."""
     direction = torch.randn(6, generator=generator(1))
-    for layer, strength in ((1, 1.5), (3, -0.5)):
-        expected = torch.randn(2, 5, 6, generator=generator(layer))
-        for b in range(2):
-            for pos in range(1, 5):
-                for d in range(6):
-                    expected[b, pos, d] += strength * direction[d].item()
+    for layer, strength, shape in CASES:
+        expected = _stream(shape)
+        for b, pos, d in torch.cartesian_prod(*map(torch.arange, expected.shape)).tolist():
+            expected[b, pos, d] += strength * direction[d].item() * (pos > 0)
         trial.behaves(
-            lambda function, layer=layer, strength=strength: _steered(function, layer, strength),
+            lambda function, case=(layer, strength, shape): _steered(function, *case),
             expected,
             "batch pos d_model",
         )
 
 
-def _steered(function, layer: int, strength: float) -> torch.Tensor:
-    """The stream that the function's hook returns; ``Wrong`` unless it is a hook at its place."""
-    direction = torch.randn(6, generator=generator(1))
-    resid = torch.randn(2, 5, 6, generator=generator(layer))
-    pair = function(direction, layer, strength)
+def _stream(shape: tuple[int, int]) -> torch.Tensor:
+    return torch.randn(*shape, 6, generator=generator(0))
+
+
+def _steered(function, layer: int, strength: float, shape: tuple[int, int]) -> torch.Tensor:
+    """Return what the function's hook returns; raise ``Wrong`` unless it is one that works."""
+    name, hook = _checked_hook(function(torch.randn(6, generator=generator(1)), layer, strength))
+    if name != f"blocks.{layer}.hook_resid_pre":
+        raise Wrong(
+            "another place",
+            f"expected 'blocks.{layer}.hook_resid_pre', the stream before layer {layer}, got {name!r}.",
+        )
+    steered, again = (_run(hook, shape) for _ in range(2))
+    if isinstance(steered, torch.Tensor) and not torch.equal(steered, again):
+        raise Wrong(
+            "another result in the second run",
+            "run twice on the same stream, the inner function returned two different streams. "
+            "Does it change `direction` or `strength`?",
+        )
+    return steered
+
+
+def _run(hook, shape: tuple[int, int]) -> object:
+    """Run a hook; raise ``Wrong`` if it returns nothing or changes its input."""
+    stream = _stream(shape)
+    steered = within_time(trials.TIME_LIMIT_SECONDS, lambda: to_plain_values(hook(stream, hook=None)))
+    if steered is None:
+        raise Wrong("hook returns None", "the inner function must return the changed stream.")
+    if not torch.equal(stream, _stream(shape)):
+        raise Wrong(
+            "stream changed in place",
+            "the inner function changed `resid` in place. Change a copy: resid.clone() first.",
+        )
+    return steered
+
+
+def _checked_hook(pair: object):
+    """Return the name and the function of a hook; raise ``Wrong`` for anything else."""
     if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and callable(pair[1])):
         raise Wrong(
             "not a hook",
-            f"expected a pair, the name of the hook point and the function to run there, got {type(pair).__name__}.",
+            f"expected a pair (name of the hook point, function), got {_described(pair)}.",
         )
-    name = f"blocks.{layer}.hook_resid_pre"
-    if pair[0] != name:
-        raise Wrong("another place", f"expected {name!r}, the stream before layer {layer}, got {pair[0]!r}.")
-    copy = resid.clone()
-    steered = within_time(engine.TIME_LIMIT_SECONDS, lambda: to_plain_values(pair[1](copy, hook=None)))
-    if steered is None:
-        raise Wrong("hook returns None", "the inner function must return the changed stream.")
-    if not torch.equal(copy, resid):
+    try:
+        inspect.signature(pair[1]).bind(None, hook=None)
+    except TypeError:
         raise Wrong(
-            "stream changed in place",
-            "the hook must leave the stream it was given alone: resid.clone() first.",
-        )
-    return steered
+            "another argument",
+            "TransformerLens calls the inner function as f(resid, hook=…): it needs two arguments, "
+            f"the second one named hook. Yours is f{inspect.signature(pair[1])}.",
+        ) from None
+    return pair
+
+
+def _described(pair: object) -> str:
+    if isinstance(pair, tuple):
+        return f"({', '.join(type(part).__name__ for part in pair)})"
+    return type(pair).__name__
 
 
 EXERCISE = Exercise(
@@ -85,8 +128,8 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "Define a function `add(resid, hook)` inside yours: it sees `direction` and `strength`.",
-        "In it, change a clone: `resid = resid.clone()`, then add to `resid[:, 1:]`, which is every position but the first, and return it.",
-        'Return the pair `f"blocks.{layer}.hook_resid_pre", add`.',
+        "In it, work on `resid.clone()`. Position is its second axis: which slice leaves out the first position?",
+        "Return a pair: the name as a string, with the number of the layer in it, and the function itself, not a call of it.",
     ),
     reference=steering_hook,
     tests=(_equals_by_hand,),

@@ -1,29 +1,39 @@
 """Exercise 6.7: a direction from contrast pairs (Turner et al. 2023; Rimsky et al. 2023)."""
 
+import functools
+
 import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
-from helpers.models import load_model
+from helpers.exercises.inputs import small_gpt2
 from helpers.steering import contrast_vector
 
-POSITIVE = ("In the evening Mary", "The old king saw Anne", "Kate")
-NEGATIVE = ("In the evening John", "Tom")
+POSITIVE = ("In the evening Mary", "Kate", "The boat left")
+NEGATIVE = ("The old king saw John", "Tom")
 
 
 def _difference_of_means(positive, negative):
     return positive.mean(dim=0) - negative.mean(dim=0)
 
 
-def _contrast(difference=_difference_of_means, pick=lambda stream: stream[-1], hook="hook_resid_pre"):
+@functools.lru_cache(maxsize=64)  # the mistakes read the same streams
+def _stream(model, text, name, **tokenizing):
+    tokens = model.to_tokens(text, **tokenizing)
+    return model.run_with_cache(tokens, names_filter=name)[1][name][0]
+
+
+def _contrast(
+    difference=_difference_of_means, pick=lambda stream: stream[-1], hook="hook_resid_pre", **tokenizing
+):
     """``difference`` of both kinds' vectors, [text d_model]: ``pick(stream)`` of every text."""
 
     def answer(model, positive, negative, layer):
         name = f"blocks.{layer}.{hook}"
-        streams = [
-            torch.stack([pick(model.run_with_cache(model.to_tokens(text))[1][name][0]) for text in texts])
-            for texts in (positive, negative)
-        ]
-        return difference(*streams)
+
+        def vector(text):
+            return pick(_stream(model, text, name, **tokenizing))
+
+        return difference(*(torch.stack([vector(text) for text in texts]) for texts in (positive, negative)))
 
     return answer
 
@@ -37,29 +47,20 @@ def _in_one_batch(model, positive, negative, layer):
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: streams recorded by a hook; the two kinds have different numbers of texts."""
-    model = load_model("attn-only-2l")
-    expected = _mean_last_stream(model, POSITIVE) - _mean_last_stream(model, NEGATIVE)
-    trial.matches((model, POSITIVE, NEGATIVE, 1), expected, "d_model", 1e-4)
+    """Oracle: streams recorded by a hook; first and last layer, different numbers of texts."""
+    model = small_gpt2()
+    for layer, positive, negative in ((2, POSITIVE, NEGATIVE), (0, NEGATIVE[:1], POSITIVE[1:2])):
+        expected = _mean_last_stream(model, positive, layer) - _mean_last_stream(model, negative, layer)
+        trial.matches((model, positive, negative, layer), expected, "d_model", 1e-4)
 
 
-def _mean_last_stream(model, texts):
-    """Mean stream before layer 1 at the last token."""
+def _mean_last_stream(model, texts, layer):
+    """Mean stream before a layer at the last token."""
     streams = []
-    record = ("blocks.1.hook_resid_pre", lambda resid, hook: streams.append(resid[0, -1].clone()))
+    record = (f"blocks.{layer}.hook_resid_pre", lambda resid, hook: streams.append(resid[0, -1].clone()))
     for text in texts:
         model.run_with_hooks(model.to_tokens(text), fwd_hooks=[record])
     return sum(streams) / len(streams)
-
-
-def _turns_round(trial: Trial) -> None:
-    """Property: the two kinds exchanged give the opposite direction."""
-    model = load_model("attn-only-2l")
-
-    def both_ways(function):
-        return function(model, POSITIVE, NEGATIVE, 1) + function(model, NEGATIVE, POSITIVE, 1)
-
-    trial.behaves(both_ways, torch.zeros(model.cfg.d_model), "d_model", 1e-4, "one way plus the other way")
 
 
 EXERCISE = Exercise(
@@ -69,11 +70,11 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "The texts differ in length: run them one by one, and take the stream at the last token of each.",
-        '`model.run_with_cache(model.to_tokens(text))[1][f"blocks.{layer}.hook_resid_pre"]` is the stream, with the shape `[1, pos, d_model]`: take `[0, -1]`.',
+        "`model.run_with_cache` takes `model.to_tokens(text)` and returns the logits and the activations by name. The stream has the shape `[1, pos, d_model]`.",
         "`torch.stack` the vectors of one kind and average over texts. Do the same for the other kind, and subtract.",
     ),
     reference=contrast_vector,
-    tests=(_equals_by_hand, _turns_round),
+    tests=(_equals_by_hand,),
     mistakes=(
         Mistake(
             "mean over positions",
@@ -91,8 +92,13 @@ EXERCISE = Exercise(
             _contrast(pick=lambda stream: stream[-2]),
         ),
         Mistake(
+            "without beginning-of-text",
+            "begin each text with beginning-of-text, as `model.to_tokens(text)` does by default.",
+            _contrast(prepend_bos=False),
+        ),
+        Mistake(
             "the stream after the layer",
-            "the stream before the layer is hook_resid_pre.",
+            "this is the stream after the layer. The stream before it is hook_resid_pre of the same layer.",
             _contrast(hook="hook_resid_post"),
         ),
         Mistake(

@@ -16,26 +16,28 @@ def _of_logs(value, dim=-1):
     return lambda plain, steered: value(plain.log_softmax(dim), steered.log_softmax(dim))
 
 
+def _logits(size: float, offset: float, seed: int):
+    """Logits of the plain and of the steered model, around levels of ± ``offset``."""
+    plain, change = (torch.randn(2, 5, 7, generator=generator(seed + n)) for n in range(2))
+    levels = offset * torch.tensor([1.0, 1, -1, 1, -1, -1, 1])
+    return plain + levels, size * plain + change + levels
+
+
 def _equals_torch(trial: Trial) -> None:
-    """Oracle: torch.distributions, text by text and position by position."""
-    for seed, size in ((0, 1.0), (5, 3.0)):
-        plain, steered = (size * torch.randn(2, 4, 7, generator=generator(seed + n)) for n in range(2))
-        distributions = torch.distributions.Categorical
-        each = [
-            torch.distributions.kl_divergence(
-                distributions(logits=plain[text, pos].double()),
-                distributions(logits=steered[text, pos].double()),
-            )
-            for text in range(2)
-            for pos in range(4)
-        ]
-        trial.matches((plain, steered), torch.stack(each).mean().float(), "")
+    """Oracle: torch.distributions, position by position; probabilities that round to 0."""
+    for size, offset, tolerance in ((1.0, 0.0, 1e-5), (3.0, 0.0, 1e-5), (2.0, 200.0, 1e-4)):
+        plain, steered = _logits(size, offset, seed=int(size))
+        distributions = (
+            torch.distributions.Categorical(logits=logits.double()) for logits in (plain, steered)
+        )
+        each = torch.distributions.kl_divergence(*distributions)
+        trial.matches((plain, steered), each.mean().float(), "", tolerance)
 
 
 def _nothing_changed(trial: Trial) -> None:
     """Property: 0 without a change; adding one number to all logits of a position is no change."""
-    plain = torch.randn(2, 4, 7, generator=generator(9))
-    trial.matches((plain, plain + torch.arange(4.0)[None, :, None]), torch.tensor(0.0), "")
+    plain = torch.randn(2, 5, 7, generator=generator(9))
+    trial.matches((plain, plain + torch.arange(5.0)[None, :, None]), torch.tensor(0.0), "")
 
 
 EXERCISE = Exercise(
@@ -44,8 +46,8 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "`log_softmax` over the vocabulary turns logits into log-probabilities: `log_p` of the plain model, `log_q` of the steered one.",
-        "The probabilities p are `log_p.exp()`. Sum p · (log p - log q) over the vocabulary, and average over texts and positions.",
+        "`log_softmax` over the vocabulary turns logits into log-probabilities. Their `exp` gives the probabilities.",
+        "The sum of the formula goes over the vocabulary, the mean over texts and positions.",
     ),
     reference=kl_divergence,
     tests=(_equals_torch, _nothing_changed),
@@ -67,7 +69,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "mean over texts only",
-            '"batchmean" divides by the first axis only: take the mean over positions, too.',
+            'this divides by the number of texts only, as "batchmean" does: take the mean over positions, too.',
             _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).sum() / len(log_p)),
         ),
         Mistake(
@@ -96,12 +98,19 @@ EXERCISE = Exercise(
             _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).mean(), dim=1),
         ),
         Mistake(
+            "log of 0",
+            "probabilities that round to 0 have no finite logarithm. Call log_softmax in place of softmax and log.",
+            lambda plain, steered: (
+                (plain.softmax(-1) * (plain.softmax(-1).log() - steered.softmax(-1).log())).sum(-1).mean()
+            ),
+        ),
+        Mistake(
             "raw logits",
             "logits are not log-probabilities: log_softmax first.",
             lambda plain, steered: (plain.softmax(-1) * (plain - steered)).sum(-1).mean(),
         ),
         Mistake(
-            "one number a position",
+            "one number per position",
             "expected one number: take the mean over texts and positions.",
             _of_logs(_divergences),
         ),

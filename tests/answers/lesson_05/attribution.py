@@ -61,10 +61,7 @@ WRONG["5.1"] = {
         plan(lambda places: tuple(place.lower() for place in places)),
         lambda: plan()() | {"induction": ("S2", "S1", "S1+1")},
     ],
-    "not filled in": [
-        lambda: dict.fromkeys(JOBS, ("", "")),
-        lambda: plan()() | {"induction": ("", "")},
-    ],
+    "not filled in": [lambda: dict.fromkeys(JOBS, ("", "")), lambda: plan()() | {"induction": ("", "")}],
     "returned None": lambda: print(JOBS),
 }
 RIGHT["5.1"] = [plan(), plan(list)]
@@ -82,30 +79,45 @@ def difference(logits, plus, minus, change=lambda row: row):
 WRONG["5.2"] = {
     "sign": lambda logits, io, s: difference(logits, s, io),
     "probabilities instead of logits": lambda logits, io, s: difference(
-        logits, io, s, lambda row: row.exp() / row.exp().sum()
+        logits, io, s, lambda row: row.softmax(0)
     ),
     "every prompt with every name": [
         lambda logits, io, s: logits[:, io] - logits[:, s],
         lambda logits, io, s: logits.index_select(1, io) - logits.index_select(1, s),
     ],
     "averaged over prompts": lambda logits, io, s: difference(logits, io, s).mean(),
-    "axis too many": lambda logits, io, s: difference(logits, io, s).reshape(-1, 1),
+    "axis too many": [
+        lambda logits, io, s: difference(logits, io, s).reshape(-1, 1),
+        lambda logits, io, s: difference(logits, io, s)[None],
+    ],
     "only IO": lambda logits, io, s: logits[range(len(io)), io],
     "first prompt's names": lambda logits, io, s: logits[:, io[0]] - logits[:, s[0]],
     "wrong values": [
         lambda logits, io, s: logits[range(len(s)), s],
-        lambda logits, io, s: difference(logits, io, s).abs(),
         lambda logits, io, s: logits[range(len(io)), io] / logits[range(len(s)), s],
-        lambda logits, io, s: logits[range(len(io)), io - s],
         lambda logits, io, s: logits.take(io) - logits.take(s),
-        lambda logits, io, s: difference(logits, io, s) / logits.std(dim=-1),
         lambda logits, io, s: (difference(logits, io, s) > 0).float(),
     ],
-    "wrong shape": [
-        lambda logits, io, s: logits[-1, io[-1]] - logits[-1, s[-1]],
-        lambda logits, io, s: difference(logits, io, s)[None],
+    "absolute value": lambda logits, io, s: difference(logits, io, s).abs(),
+    "depends on too much": [
+        lambda logits, io, s: logits[range(len(io)), io - s],
+        lambda logits, io, s: difference(logits, io, s) / logits.std(dim=-1),
     ],
+    "only the last prompt": lambda logits, io, s: logits[-1, io[-1]] - logits[-1, s[-1]],
     "NaN": lambda logits, io, s: difference(logits, io, s).log(),
+    "no gradient": [
+        lambda logits, io, s: torch.tensor(difference(logits, io, s).tolist()),
+        lambda logits, io, s: torch.from_numpy(
+            logits.numpy()[range(len(io)), io] - logits.numpy()[range(len(s)), s]
+        ),
+        torch.no_grad()(difference),
+    ],
+    "wrong gradient": lambda logits, io, s: (
+        difference(logits, io, s) + logits[range(len(s)), s] - logits.detach()[range(len(s)), s]
+    ),
+    "every axis of length 1 removed": lambda logits, io, s: (
+        logits.gather(1, io[:, None]) - logits.gather(1, s[:, None])
+    ).squeeze(),
     "exception": [
         lambda logits, io, s: logits[io] - logits[s],
         lambda logits, io, s: logits.gather(1, io) - logits.gather(1, s),
@@ -113,6 +125,9 @@ WRONG["5.2"] = {
 }
 RIGHT["5.2"] = [
     difference,
+    lambda logits, io, s: (
+        logits * (nn.functional.one_hot(io, logits.shape[1]) - nn.functional.one_hot(s, logits.shape[1]))
+    ).sum(1),
     lambda logits, io, s: torch.diagonal(logits[:, io] - logits[:, s]),
     lambda logits, io, s: difference(logits, io, s, lambda row: row.log_softmax(-1)),
 ]
@@ -147,18 +162,16 @@ WRONG["5.3"] = {
     "wrong values": [
         lambda x, scale, d: attribution(nn.functional.layer_norm(x, x.shape[-1:]), 1, d),
         lambda x, scale, d: torch.cosine_similarity(x, d.expand_as(x), -1).mean(2),
-        lambda x, scale, d: attribution(x, scale, d / d.norm(dim=1, keepdim=True)),
         lambda x, scale, d: attribution(x, scale**2, d),
         lambda x, scale, d: attribution(x, scale.sqrt(), d),
         lambda x, scale, d: attribution(x, scale, d, reduce=lambda products: products.abs().mean(2)),
         lambda x, scale, d: attribution(x, scale, d[:1]),
         lambda x, scale, d: attribution(x, scale[0], d),
     ],
-    "wrong shape": [
-        lambda x, scale, d: attribution(x, scale, d).sum(0),
-        lambda x, scale, d: attribution(x, scale, d).T,
-        lambda x, scale, d: (x * d / scale[:, None]).mean(2),
-    ],
+    "direction of length 1": lambda x, scale, d: attribution(x, scale, d / d.norm(dim=1, keepdim=True)),
+    "sum over layer": lambda x, scale, d: attribution(x, scale, d).sum(0),
+    "axes swapped": lambda x, scale, d: attribution(x, scale, d).T,
+    "sum missing": lambda x, scale, d: (x * d / scale[:, None]).mean(2),
     "exception": [
         lambda x, scale, d: attribution(x / scale, 1, d),
         lambda x, scale, d: (x / scale[:, None] @ d).mean(2),
@@ -166,6 +179,7 @@ WRONG["5.3"] = {
 }
 RIGHT["5.3"] = [
     attribution,
+    lambda x, scale, d: torch.tensordot(x, d / scale[:, None], dims=([2, 3], [0, 1])) / len(scale),
     lambda x, scale, d: torch.einsum("lhpm,pm,p->lh", x, d, 1 / scale) / len(scale),
 ]
 
@@ -201,36 +215,40 @@ WRONG["5.4"] = {
     "an empty row counted": lambda x, tokens, V, O, U, k: torch.tensor(
         [0.0, *hits(ov_logits(x, V, O, U), tokens, k)]
     ).mean(),
-    "a count instead of a share": [
+    "a count instead of a fraction": [
         lambda x, tokens, V, O, U, k: sum(hits(ov_logits(x, V, O, U), tokens, k)),
         lambda x, tokens, V, O, U, k: (ov_logits(x, V, O, U).topk(k).indices == tokens[:, None]).sum(),
     ],
-    "another row's token": lambda x, tokens, V, O, U, k: torch.tensor(
-        [
-            float(any(token in tokens for token in row.topk(k).indices.tolist()))
-            for row in ov_logits(x, V, O, U)
-        ]
-    ).mean(),
+    "another row's token": [
+        lambda x, tokens, V, O, U, k: torch.tensor(
+            [
+                float(any(token in tokens for token in row.topk(k).indices.tolist()))
+                for row in ov_logits(x, V, O, U)
+            ]
+        ).mean(),
+        lambda x, tokens, V, O, U, k: (
+            (ov_logits(x, V, O, U).topk(k).indices == tokens).any(-1).float().mean()
+        ),
+    ],
     "divided by k, too": lambda x, tokens, V, O, U, k: (
         (ov_logits(x, V, O, U).topk(k).indices == tokens[:, None]).float().mean()
     ),
+    "always 5": lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, 5)).mean(),
     "wrong values": [
-        lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, 5)).mean(),
-        lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k + 1)).mean(),
-        lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k - 1)).mean(),
-        lambda x, tokens, V, O, U, k: torch.tensor(0.375),
-        lambda x, tokens, V, O, U, k: 100 * copied(x, tokens, V, O, U, k),
         lambda x, tokens, V, O, U, k: (
             torch.isin(tokens, ov_logits(x, V, O, U).topk(k).indices).float().mean()
         ),
         lambda x, tokens, V, O, U, k: ov_logits(x, V, O, U).softmax(-1)[range(len(x)), tokens].mean(),
-        lambda x, tokens, V, O, U, k: 1 - copied(x, tokens, V, O, U, k),
     ],
-    "wrong shape": lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k)),
+    "k off by one": [
+        lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k + 1)).mean(),
+        lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k - 1)).mean(),
+    ],
+    "stream ignored": lambda x, tokens, V, O, U, k: torch.tensor(0.375),
+    "constant factor": lambda x, tokens, V, O, U, k: 100 * copied(x, tokens, V, O, U, k),
+    "1 minus": lambda x, tokens, V, O, U, k: 1 - copied(x, tokens, V, O, U, k),
+    "mean missing": lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k)),
     "exception": [
-        lambda x, tokens, V, O, U, k: (
-            (ov_logits(x, V, O, U).topk(k).indices == tokens).any(-1).float().mean()
-        ),
         lambda x, tokens, V, O, U, k: (
             (ov_logits(x, V, O, U).topk(k).indices == tokens[:, None]).any(-1).mean()
         ),
@@ -239,6 +257,12 @@ WRONG["5.4"] = {
 }
 RIGHT["5.4"] = [
     copied,
+    lambda *arguments: copied(*arguments).item(),
+    lambda x, tokens, V, O, U, k: (
+        (ov_logits(x, V, O, U).argsort(-1, descending=True).argsort(-1).gather(1, tokens[:, None]) < k)
+        .double()
+        .mean()
+    ),
     lambda x, tokens, V, O, U, k: (
         ((x @ (V @ O) @ U).argsort(-1, descending=True)[:, :k] - tokens[:, None] == 0).sum() / len(x)
     ),

@@ -33,20 +33,19 @@ WRONG["5.10"] = {
     ],
     "correlations": lambda d, p, t: torch.corrcoef(torch.stack([d, p, t]))[0, 1:],
     "what is fitted": lambda d, p, t: fitted(d, p, t)[0] * p + fitted(d, p, t)[1] * t,
-    "wrong values": [
-        one_after_the_other,
-        lambda d, p, t: one_after_the_other(d, t, p)[[1, 0]],
+    "one after the other": [one_after_the_other, lambda d, p, t: one_after_the_other(d, t, p)[[1, 0]]],
+    "dot products": [
         lambda d, p, t: torch.stack([d @ p, d @ t]) / len(d),
         lambda d, p, t: torch.stack([d @ p, d @ t]),
+    ],
+    "wrong values": [
         lambda d, p, t: torch.stack([d[p > 0].mean() - d[p < 0].mean(), d[t > 0].mean() - d[t < 0].mean()]),
         lambda d, p, t: torch.stack([(d * p).mean() / p.std(), (d * t).mean() / t.std()]),
         lambda d, p, t: fitted(d, p, t) / fitted(d, p, t).sum(),
     ],
-    "wrong shape": [
-        lambda d, p, t: torch.linalg.lstsq(torch.stack([p, t], 1), d[:, None]).solution,
-        lambda d, p, t: fitted(d, p, t)[0],
-        lambda d, p, t: d - fitted(d, p, t)[0] * p,
-    ],
+    "axis too many": lambda d, p, t: torch.linalg.lstsq(torch.stack([p, t], 1), d[:, None]).solution,
+    "only the first signal": lambda d, p, t: fitted(d, p, t)[0],
+    "wrong shape": lambda d, p, t: d - fitted(d, p, t)[0] * p,
     "wrong type": [
         lambda d, p, t: tuple(fitted(d, p, t)),
         lambda d, p, t: torch.linalg.lstsq(torch.stack([p, t], 1), d),
@@ -57,7 +56,11 @@ WRONG["5.10"] = {
         lambda d, p, t: torch.linalg.solve(torch.stack([p, t], 1), d),
     ],
 }
-RIGHT["5.10"] = [fitted, lambda d, p, t: torch.linalg.pinv(torch.stack([p, t], 1)) @ d]
+RIGHT["5.10"] = [
+    fitted,
+    lambda d, p, t: torch.linalg.pinv(torch.stack([p, t], 1)) @ d,
+    lambda d, p, t: torch.linalg.lstsq(torch.stack([p, t], 1).double(), d[:, None].double()).solution[:, 0],
+]
 
 
 # 5.11 -----------------------------------------------------------------------------------------------------------------
@@ -86,12 +89,22 @@ def at_the_templates_number(z, groups):
     return means
 
 
+def labels_from_0(z, groups):
+    means = z.clone()
+    for group in range(len(set(groups.tolist()))):
+        means[groups == group] = z[groups == group].mean(0)
+    return means
+
+
 WRONG["5.11"] = {
+    "labels taken for 0, 1, 2, …": labels_from_0,
+    "nothing averaged": [lambda z, groups: z, lambda z, groups: template_means(z, torch.arange(len(z)))],
     "one mean for all": [
         lambda z, groups: z.mean(0, keepdim=True).repeat(len(z), 1, 1, 1),
         lambda z, groups: (z.sum(0) / len(z)).expand_as(z),
     ],
-    "a row a template": lambda z, groups: torch.stack([z[groups == g].mean(0) for g in range(3)]),
+    "one row per template": lambda z, groups: torch.stack([z[groups == g].mean(0) for g in groups.unique()]),
+    "wrong shape": [lambda z, groups: z.mean(0, keepdim=True), lambda z, groups: z[groups].mean(0)[groups]],
     "sorted by template": lambda z, groups: template_means(z[groups.argsort()], groups.sort().values),
     "the prompt itself left out": lambda z, groups: torch.stack(
         [z[(groups == groups[n]) & (torch.arange(len(z)) != n)].mean(0) for n in range(len(z))]
@@ -99,36 +112,44 @@ WRONG["5.11"] = {
     "mean over positions, too": averaged_over(1),
     "a sum instead of a mean": lambda z, groups: template_means(z, groups, mean=sum),
     "heads mixed": averaged_over(2),
-    "nothing averaged": [
-        lambda z, groups: z,
-        lambda z, groups: template_means(z, torch.arange(len(z))),
-    ],
     "divided by all prompts": lambda z, groups: template_means(
         z, groups, mean=lambda members: sum(members) / len(z)
     ),
+    "depends on too much": [at_the_templates_number, averaged_over(1, 2)],
     "wrong values": [
-        at_the_templates_number,
-        averaged_over(3),
-        averaged_over(1, 2),
         lambda z, groups: z - template_means(z, groups),
         lambda z, groups: template_means(z, groups, mean=lambda members: members[0]),
         lambda z, groups: template_means(z, groups, mean=lambda members: torch.stack(members).median(0)[0]),
-        lambda z, groups: torch.cat([part.mean(0).expand_as(part) for part in z.split([2, 2, 3])]),
-        lambda z, groups: torch.where((groups == 0)[:, None, None, None], template_means(z, groups), 0),
     ],
-    "wrong shape": [
-        lambda z, groups: z.mean(0, keepdim=True),
-        lambda z, groups: torch.cat([z[groups == g].mean(0) for g in groups]),
-        lambda z, groups: template_means(z, groups).mean(1),
-        lambda z, groups: z[groups].mean(0)[groups],
-    ],
+    "groups ignored": lambda z, groups: torch.cat(
+        [part.mean(0).expand_as(part) for part in z.split([2, 2, 3])]
+    ),
+    "another shape": lambda z, groups: torch.cat([z[groups == g].mean(0) for g in groups]),
+    "mean over pos": lambda z, groups: template_means(z, groups).mean(1),
     "wrong type": lambda z, groups: {g.item(): z[groups == g].mean(0) for g in groups.unique()},
     "changed its input": written_into_z,
-    "exception": [
-        lambda z, groups: z.reshape(3, -1, *z.shape[1:]).mean(1),
-    ],
+    "exception": lambda z, groups: z.reshape(3, -1, *z.shape[1:]).mean(1),
 }
-RIGHT["5.11"] = [template_means, lambda z, groups: written_into_z(z.clone(), groups)]
+
+
+def by_averaging_matrix(z, groups):
+    same = (groups[:, None] == groups).float()
+    return torch.einsum("ab,bphd->aphd", same / same.sum(1, keepdim=True), z)
+
+
+def by_sums(z, groups):
+    _, index, counts = groups.unique(return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(counts), *z.shape[1:]).index_add(0, index, z)
+    return (sums / counts[:, None, None, None])[index]
+
+
+RIGHT["5.11"] = [
+    template_means,
+    lambda z, groups: written_into_z(z.clone(), groups),
+    by_averaging_matrix,
+    by_sums,
+    lambda z, groups: torch.stack([z[groups == g].mean(0) for g in range(groups.max() + 1)])[groups],
+]
 
 
 # 5.12 -----------------------------------------------------------------------------------------------------------------
@@ -139,46 +160,47 @@ def of_means(formula, mean=lambda values: sum(values) / len(values)):
 
 
 WRONG["5.12"] = {
-    "mean of ratios": lambda c, n, f: sum((c[i] - n[i]) / (f[i] - n[i]) for i in range(len(c))) / len(c),
+    "mean of ratios": [
+        lambda c, n, f: sum((c[i] - n[i]) / (f[i] - n[i]) for i in range(len(c))) / len(c),
+        lambda c, n, f: (c / f).mean(),
+    ],
     "not measured from nothing": of_means(lambda c, n, f: c / f),
     "nothing subtracted once": of_means(lambda c, n, f: (c - n) / f),
     "what is missing": [
         of_means(lambda c, n, f: (f - c) / (f - n)),
         of_means(lambda c, n, f: 1 - (c - n) / (f - n)),
     ],
-    "cut off": [
-        of_means(lambda c, n, f: ((c - n) / (f - n)).clamp(min=0)),
-        of_means(lambda c, n, f: ((c - n) / (f - n)).clamp(max=1)),
-        of_means(lambda c, n, f: min(max((c - n) / (f - n), 0), 1) + 0 * c),
-    ],
-    "a difference instead of a share": of_means(lambda c, n, f: c - n),
+    "cut off at 0": of_means(lambda c, n, f: ((c - n) / (f - n)).clamp(min=0)),
+    "cut off at 1": of_means(lambda c, n, f: ((c - n) / (f - n)).clamp(max=1)),
+    "cut off": of_means(lambda c, n, f: min(max((c - n) / (f - n), 0), 1) + 0 * c),
+    "a difference instead of a fraction": of_means(lambda c, n, f: c - n),
+    "sign lost": of_means(lambda c, n, f: abs((c - n) / (f - n))),
     "wrong values": [
-        of_means(lambda c, n, f: abs((c - n) / (f - n))),
         of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values.abs().mean()),
-        lambda c, n, f: (c / f).mean(),
-        of_means(lambda c, n, f: (f - n) / (c - n)),
         of_means(lambda c, n, f: c / (f - n)),
         of_means(lambda c, n, f: (f - c) / f),
         of_means(lambda c, n, f: f - c),
         of_means(lambda c, n, f: c - f),
         of_means(lambda c, n, f: c - n / f - n),
-        of_means(lambda c, n, f: (n - c) / (f - c)),
         of_means(lambda c, n, f: 1 - abs(f - c) / (f - n)),
-        of_means(lambda c, n, f: 100 * (c - n) / (f - n)),
         of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values.median()),
         of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values[0]),
         lambda c, n, f: ((c - n) > (f - n)).float().mean(),
         lambda c, n, f: (c - n) @ (f - n) / (f - n).square().sum(),
     ],
-    "wrong shape": [
-        lambda c, n, f: (c - n) / (f - n),
-        lambda c, n, f: (c - n.mean()) / (f.mean() - n.mean()),
+    "arguments swapped": [
+        of_means(lambda c, n, f: (f - n) / (c - n)),
+        of_means(lambda c, n, f: (n - c) / (f - c)),
     ],
+    "constant factor": of_means(lambda c, n, f: 100 * (c - n) / (f - n)),
+    "wrong shape": lambda c, n, f: (c - n) / (f - n),
+    "mean missing": lambda c, n, f: (c - n.mean()) / (f.mean() - n.mean()),
     "returned None": lambda c, n, f: print((c.mean() - n.mean()) / (f.mean() - n.mean())),
 }
 RIGHT["5.12"] = [
     of_means(lambda c, n, f: 1 - (f - c) / (f - n)),
     lambda c, n, f: (sum(c - n) / sum(f - n)).item(),
+    lambda c, n, f: (c - n).double().mean() / (f - n).double().mean(),
 ]
 
 
@@ -211,26 +233,30 @@ WRONG["5.13"] = {
     "everything before, too": marking(
         lambda layer, head, prompt, position: (layer, head, prompt, slice(position + 1))
     ),
-    "only the last place of a head": lambda heads, positions, shape: mask(
+    "only the last position of a head": lambda heads, positions, shape: mask(
         dict(zip(heads, positions)), torch.stack([*dict(zip(heads, positions)).values()]), shape
     ),
     "what is thrown away": lambda *arguments: mask(*arguments).logical_not(),
-    "wrong values": [
-        lambda heads, positions, shape: mask(heads[:2], positions, shape),
+    "too few ones": lambda heads, positions, shape: mask(heads[:2], positions, shape),
+    "too many ones": [
         marking(lambda layer, head, prompt, position: (ALL, head, prompt, position)),
         marking(lambda layer, head, prompt, position: (layer, head, prompt, slice(position, None))),
+    ],
+    "zeros and ones": [
         marking(lambda layer, head, prompt, position: (layer, head, prompt, slice(position))),
         marking(lambda layer, head, prompt, position: (layer, head, prompt, position - 1)),
         marking(lambda layer, head, prompt, position: (layer, head, prompt, -1)),
-        marking(lambda *place: place, value=False),
         lambda heads, positions, shape: mask(heads, positions.roll(1, 1), shape),
+    ],
+    "one number everywhere": [
+        marking(lambda *place: place, value=False),
         lambda heads, positions, shape: torch.full(shape, True),
     ],
-    "wrong shape": [
-        lambda *arguments: mask(*arguments).permute(2, 0, 1, 3),
-        lambda *arguments: mask(*arguments)[:, :, 0],
-        lambda heads, positions, shape: torch.stack([mask(heads, positions, shape)[head] for head in heads]),
-    ],
+    "axes in another order": lambda *arguments: mask(*arguments).permute(2, 0, 1, 3),
+    "only the first prompt": lambda *arguments: mask(*arguments)[:, :, 0],
+    "wrong shape": lambda heads, positions, shape: torch.stack(
+        [mask(heads, positions, shape)[head] for head in heads]
+    ),
     "wrong dtype": [lambda *arguments: mask(*arguments).float(), lambda *arguments: mask(*arguments).int()],
     "wrong type": [
         lambda *arguments: mask(*arguments).tolist(),
@@ -243,7 +269,12 @@ WRONG["5.13"] = {
         marking(lambda layer, head, prompt, position: (layer, head, position)),
     ],
 }
-RIGHT["5.13"] = mask
+RIGHT["5.13"] = [
+    mask,
+    lambda heads, positions, shape: sum(
+        mask([head], row[None], shape).int() for head, row in zip(heads, positions)
+    ).bool(),
+]
 
 
 # 5.14 -----------------------------------------------------------------------------------------------------------------
@@ -313,7 +344,7 @@ WRONG["5.14"] = {
     ],
     "what is left": accounts(lambda with_head, without, full: without / full),
     "without minus with": accounts(lambda with_head, without, full: (without - with_head) / full),
-    "compared with the whole model": [
+    "compared with the full model": [
         accounts(lambda with_head, without, full: (full - without) / full),
         accounts(lambda with_head, without, full: 1 - without / full),
     ],
@@ -321,21 +352,25 @@ WRONG["5.14"] = {
     "wrong values": [
         accounts(lambda with_head, without, full: abs(with_head - without) / full),
         accounts(lambda with_head, without, full: max(with_head - without, 0) / full),
+    ],
+    "other heads removed, too": [
         accounts(as_fraction, lambda circuit, i: [head for head in circuit if head[1] != circuit[i][1]]),
+        accounts(as_fraction, lambda circuit, i: [head for head in circuit if head[0] != circuit[i][0]]),
+    ],
+    "later heads removed, too": accounts(as_fraction, lambda circuit, i: circuit[:i]),
+    "constant factor": [
         accounts(lambda with_head, without, full: without - with_head),
         accounts(lambda with_head, without, full: 100 * (with_head - without) / full),
-        accounts(lambda with_head, without, full: full / (with_head - without + 1e-6)),
-        accounts(as_fraction, lambda circuit, i: circuit[:i]),
+    ],
+    "upside down": accounts(lambda with_head, without, full: full / (with_head - without + 1e-6)),
+    "one number everywhere": [
         accounts(as_fraction, lambda circuit, i: circuit[1:]),
-        accounts(as_fraction, lambda circuit, i: [head for head in circuit if head[0] != circuit[i][0]]),
         accounts(as_fraction, lambda circuit, i: circuit),
     ],
-    "wrong shape": [
-        lambda *arguments: accounts(as_fraction)(*arguments).sum(),
-        lambda score, circuit, full: torch.tensor(
-            [(score(circuit) - score(circuit[:i] + circuit[i + 1 :])) / full for i in range(3)]
-        ),
-    ],
+    "sum over head": lambda *arguments: accounts(as_fraction)(*arguments).sum(),
+    "wrong shape": lambda score, circuit, full: torch.tensor(
+        [(score(circuit) - score(circuit[:i] + circuit[i + 1 :])) / full for i in range(3)]
+    ),
     "wrong type": [
         lambda *arguments: accounts(as_fraction)(*arguments).tolist(),
         lambda score, circuit, full: dict(zip(circuit, accounts(as_fraction)(score, circuit, full))),
@@ -374,12 +409,12 @@ WRONG["5.15"] = {
         lambda g, z, source: estimate(g.abs(), (source - z).abs()),
         lambda g, z, source: (g * (source - z)).norm(p=1, dim=(0, 1, 3)),
     ],
-    "one number a position and head": lambda g, z, source: estimate(g, source - z, "ph"),
+    "one number per position and head": lambda g, z, source: estimate(g, source - z, "ph"),
     "positions kept, heads summed": lambda g, z, source: estimate(g, source - z, "p"),
     "z instead of a gradient": lambda g, z, source: estimate(torch.ones_like(g), source - z),
+    "constant factor": lambda g, z, source: estimate(g, source - z, "ph").mean(0),
+    "z ignored": lambda g, z, source: estimate(g, torch.ones_like(z)),
     "wrong values": [
-        lambda g, z, source: estimate(g, source - z, "ph").mean(0),
-        lambda g, z, source: estimate(g, torch.ones_like(z)),
         lambda g, z, source: estimate(g, source + z),
         lambda g, z, source: estimate(g, (source - z) ** 2),
         lambda g, z, source: estimate(g, source - z) / estimate(g, z),
@@ -388,13 +423,12 @@ WRONG["5.15"] = {
         lambda g, z, source: torch.cosine_similarity(g, source - z, -1).sum((0, 1)),
         lambda g, z, source: z.sum((0, 1, 3)) + estimate(g, source - z),
     ],
-    "wrong shape": [
-        lambda g, z, source: estimate(g, source - z, ""),
+    "sum over head": lambda g, z, source: estimate(g, source - z, ""),
+    "sum missing": [
         lambda g, z, source: estimate(g, source - z, "bh"),
         lambda g, z, source: estimate(g, source - z, "hd"),
-        lambda g, z, source: estimate(g, source - z, "b"),
-        lambda g, z, source: g * (source - z),
     ],
+    "wrong shape": [lambda g, z, source: estimate(g, source - z, "b"), lambda g, z, source: g * (source - z)],
     "wrong type": lambda g, z, source: estimate(g, source - z).tolist(),
     "changed its input": lambda g, z, source: g.mul_(source - z).sum((0, 1, 3)),
     "exception": lambda g, z, source: (g @ (source - z)).sum((0, 1, 3)),

@@ -60,6 +60,15 @@ def of_head(head):
     return ALL, ALL, head
 
 
+def compares_the_name(model, into, source, layer, position):
+    """The library runs this hook under another name, so it patches nothing."""
+
+    def patch(base, hook):
+        return put(at)(base, source, position) if hook.name == RESID.format(layer) else base
+
+    return model.run_with_hooks(into, fwd_hooks=[(RESID.format(layer), patch)])[:, -1]
+
+
 WRONG["5.5"] = {
     "every position patched": [patched(lambda base, source, p: source), patched(put(lambda p: ALL))],
     "after the layer": [
@@ -76,25 +85,24 @@ WRONG["5.5"] = {
         patched(lambda base, source, p: [put(at)(base, source, p), None][1]),
         patched(put(at, lambda base, source: base)),
         lambda model, into, stream, layer, p: model(into).select(1, -1),
+        compares_the_name,
     ],
     "logits at the patched position": patched(put(at), read=lambda logits, p: logits[:, p]),
     "wrong values": [
         patched(put(lambda p: at(slice(p)))),
         patched(put(lambda p: (..., p))),
-        patched(put(at, lambda base, source: source * 0)),
         patched(put(at, lambda base, source: source[:1].expand_as(source))),
-        patched(put(at, lambda base, source: source.mean(0).expand_as(source))),
         patched(put(at), "blocks.{}.hook_attn_out"),
         patched(put(at), read=lambda logits, p: logits[:, -1].log_softmax(-1)),
-        lambda model, into, stream, layer, p: model.run_with_hooks(
-            into, fwd_hooks=[(RESID.format(i), lambda base, hook: put(at)(base, stream, p)) for i in (0, 1)]
-        )[:, -1],
-        lambda model, into, stream, layer, p: stream[:, -1] @ model.W_U,
     ],
-    "wrong shape": [
-        patched(put(at), read=lambda logits, p: logits[-1]),
-        patched(put(at), read=lambda logits, p: logits[:, [-1]]),
-    ],
+    "stream ignored": patched(put(at, lambda base, source: source * 0)),
+    "depends on too much": patched(put(at, lambda base, source: source.mean(0).expand_as(source))),
+    "layer ignored": lambda model, into, stream, layer, p: model.run_with_hooks(
+        into, fwd_hooks=[(RESID.format(i), lambda base, hook: put(at)(base, stream, p)) for i in (0, 1)]
+    )[:, -1],
+    "into ignored": lambda model, into, stream, layer, p: stream[:, -1] @ model.W_U,
+    "wrong shape": patched(put(at), read=lambda logits, p: logits[-1]),
+    "axis too many": patched(put(at), read=lambda logits, p: logits[:, [-1]]),
     "hook left behind": never_removed(RESID, put(at)),
     "changed its input": patched(written_into_source(at)),
     "returned None": patched(put(at), read=lambda logits, p: None),
@@ -106,8 +114,18 @@ WRONG["5.5"] = {
         )[:, -1],
     ],
 }
+
+
+def from_its_layer_on(model, into, source, layer, position):
+    """The run goes on from a stream that was recorded and changed."""
+    name = RESID.format(layer)
+    _, cache = model.run_with_cache(into, names_filter=name)
+    return model(put(at)(cache[name], source, position), start_at_layer=layer)[:, -1]
+
+
 RIGHT["5.5"] = [
     patched(put(at)),
+    from_its_layer_on,
     patched(lambda base, source, p: torch.where(torch.arange(base.shape[1])[:, None] == p, source, base)),
 ]
 
@@ -123,6 +141,17 @@ def by_name(model, into, source, layer, head):
     )[:, -1, :]
 
 
+def by_full_name(model, into, source, layer, head):
+    """One head's z patched by hooks in all layers that compare their name, as the lesson writes."""
+
+    def patch(base, hook):
+        return put(of_head)(base, source, head) if hook.name == Z.format(layer) else base
+
+    names = [Z.format(layer) for layer in range(model.cfg.n_layers)]
+    with model.hooks(fwd_hooks=[(name, patch) for name in names]):
+        return model(into)[:, -1]
+
+
 WRONG["5.6"] = {
     "the whole layer patched": patched(lambda base, source, head: source, Z),
     "a position instead of a head": patched(put(lambda head: (ALL, head)), Z),
@@ -136,7 +165,6 @@ WRONG["5.6"] = {
     ],
     "wrong values": [
         patched(put(lambda head: (..., head)), Z),
-        patched(put(lambda head: head), Z),
         patched(put(lambda head: (ALL, 0, head)), Z),
         patched(put(of_head, torch.add), Z),
         patched(put(of_head, torch.subtract), Z),
@@ -145,18 +173,17 @@ WRONG["5.6"] = {
         patched(lambda base, source, head: put(of_head)(source, base, head), Z),
         patched(put(of_head), "blocks.{}.attn.hook_v"),
         patched(put(of_head), Z, lambda logits, head: logits[:, 0]),
-        lambda model, into, z, layer, head: patched(put(of_head), Z)(model, into, z, 1 - layer, head),
-        lambda model, into, z, layer, head: model.run_with_hooks(
-            into,
-            fwd_hooks=[
-                (lambda name: name.endswith("hook_z"), lambda base, hook: put(of_head)(base, z, head))
-            ],
-        )[:, -1],
+        lambda model, into, z, layer, head: patched(put(of_head), Z)(model, into, z, 2 - layer, head),
     ],
+    "depends on too much": patched(put(lambda head: head), Z),
+    "layer ignored": lambda model, into, z, layer, head: model.run_with_hooks(
+        into,
+        fwd_hooks=[(lambda name: name.endswith("hook_z"), lambda base, hook: put(of_head)(base, z, head))],
+    )[:, -1],
     "wrong shape": patched(put(of_head), Z, lambda logits, head: logits[-1]),
     "hook left behind": never_removed(Z, put(of_head)),
     "changed the weights": lambda model, into, z, layer, head: (
-        model.blocks[layer].attn.o.weight[:, 5 * head : 5 * head + 5].zero_(),
+        model.blocks[layer].attn.o.weight.zero_(),
         model(into)[:, -1],
     )[1],
     "changed its input": patched(written_into_source(of_head), Z),
@@ -166,7 +193,7 @@ WRONG["5.6"] = {
         patched(put(of_head), "blocks.{}.hook_z"),
     ],
 }
-RIGHT["5.6"] = [patched(put(of_head), Z), by_name]
+RIGHT["5.6"] = [patched(put(of_head), Z), by_name, by_full_name]
 
 
 # 5.7 ------------------------------------------------------------------------------------------------------------------
@@ -193,22 +220,26 @@ WRONG["5.7"] = {
     "noising as a loss": moves(DENOISE, ("01 11", "10 11")),
     "parts as rows": lambda gate: torch.stack([moves(DENOISE)(gate)[0], moves(NOISE)(gate)[0]], dim=1),
     "noising taken for denoising backwards": moves(DENOISE, ("10 00", "01 00")),
+    "reversed": moves(DENOISE[::-1], NOISE[::-1]),
     "wrong values": [
-        moves(DENOISE[::-1], NOISE[::-1]),
         moves(DENOISE, DENOISE),
         moves(("11 10", "11 01"), NOISE),
         moves(DENOISE, ("10 11", "01 11")),
-        moves(("00 11", "00 11"), ("11 00", "11 00")),
         moves(("01 11", "10 11"), NOISE),
     ],
-    "wrong shape": [moves(DENOISE), lambda gate: moves(DENOISE, NOISE)(gate).flatten()],
+    "the same for every part": moves(("00 11", "00 11"), ("11 00", "11 00")),
+    "wrong shape": moves(DENOISE),
+    "another shape": lambda gate: moves(DENOISE, NOISE)(gate).flatten(),
     "wrong type": [
         lambda gate: moves(DENOISE, NOISE)(gate).tolist(),
         lambda gate: (moves(DENOISE)(gate)[0], moves(NOISE)(gate)[0]),
     ],
     "exception": lambda gate: moves(DENOISE, NOISE)(gate(1, 1) - gate(0, 0)),
 }
-RIGHT["5.7"] = moves(DENOISE, NOISE)
+RIGHT["5.7"] = [
+    moves(DENOISE, NOISE),
+    lambda gate: moves(DENOISE, NOISE)(lambda a, b: torch.as_tensor(gate(torch.tensor(a), torch.tensor(b)))),
+]
 
 
 # 5.8 ------------------------------------------------------------------------------------------------------------------
@@ -219,6 +250,7 @@ def masked(scores):
 
 
 def softmax(scores, dim=-1):
+    scores = scores - scores.amax(dim, keepdim=True)
     return scores.exp() / scores.exp().sum(dim, keepdim=True)
 
 
@@ -274,28 +306,31 @@ WRONG["5.8"] = {
     "scale missing": swap(power=0),
     "softmax over queries": swap(normal=lambda scores: softmax(scores, 0)),
     "the pattern is left": swap(pattern=""),
-    "everything swapped": [
+    "wrong values": [
         swap(pattern="qkv"),
+        swap(power=0.5),
+        swap(q="k", k="q"),
+        swap(v=""),
+        swap(hide=lambda scores: scores + torch.full_like(scores, -torch.inf).tril(-1)),
+        swap(hide=torch.tril, normal=lambda scores: scores),
+    ],
+    "everything swapped": [
         lambda base, source, part: swap(pattern="qkv")(base, source, "pattern"),
         lambda base, source, part: swap(pattern="")(source, base, "pattern"),
     ],
     "queries and keys always go together": swap(q="qk", k="qk"),
     "divided by d_head": swap(power=-1),
+    "exp overflows": swap(normal=lambda scores: scores.exp() / scores.exp().sum(-1, keepdim=True)),
     "changed its input": [in_place, one_side_in_place, pattern_forgotten_in_place, halves_in_place],
-    "wrong values": [
-        swap(power=0.5),
-        swap(q="k", k="q"),
-        swap(v=""),
-        swap(hide=torch.tril),
-        swap(hide=lambda scores: scores + torch.full_like(scores, -torch.inf).tril(-1)),
-        swap(hide=lambda scores: scores, normal=lambda scores: softmax(scores).tril()),
-        swap(hide=torch.tril, normal=lambda scores: scores),
-    ],
-    "NaN": swap(hide=lambda scores: scores + torch.full_like(scores, -torch.inf).triu(0)),
-    "wrong shape": [
-        lambda base, source, part: softmax(masked(base["q"] @ source["k"].T)),
-        lambda base, source, part: swap()(base, source, part).T,
-    ],
+    "future scores set to 0": swap(hide=torch.tril),
+    "masked after the softmax": swap(
+        hide=lambda scores: scores, normal=lambda scores: softmax(scores).tril()
+    ),
+    "own position masked, too": swap(
+        hide=lambda scores: scores + torch.full_like(scores, -torch.inf).triu(0)
+    ),
+    "wrong shape": lambda base, source, part: softmax(masked(base["q"] @ source["k"].T)),
+    "axes swapped": lambda base, source, part: swap()(base, source, part).T,
     "wrong type": lambda base, source, part: {**base, part: source.get(part)},
     "returned None": lambda base, source, part: None if part == "pattern" else swap()(base, source, part),
     "exception": [
@@ -303,7 +338,23 @@ WRONG["5.8"] = {
         lambda base, source, part: softmax(masked(base["q"] @ source["k"])) @ base["v"],
     ],
 }
-RIGHT["5.8"] = [swap(), attention_of_chosen]
+
+
+def query_by_query(base, source, part):
+    q, k, v = ((source if name in {"pattern": "qk"}.get(part, part) else base)[name] for name in "qkv")
+    rows = []
+    for i in range(len(q)):
+        scores = torch.tensor([(q[i] @ k[j]).item() / len(q[i]) ** 0.5 for j in range(i + 1)])
+        rows.append(scores.softmax(0) @ v[: i + 1])
+    return torch.stack(rows)
+
+
+RIGHT["5.8"] = [
+    swap(),
+    attention_of_chosen,
+    query_by_query,
+    swap(hide=lambda scores: scores.masked_fill(torch.ones_like(scores).tril() == 0, -1e9)),
+]
 
 
 # 5.9 ------------------------------------------------------------------------------------------------------------------
@@ -326,7 +377,7 @@ def subtracted_in_place(x, old, new, W_Q, b_Q):
 
 
 WRONG["5.9"] = {
-    "the old store left in": query_of(lambda x, old, new: normed(x + new)),
+    "the old output left in": query_of(lambda x, old, new: normed(x + new)),
     "LayerNorm left out": query_of(lambda x, old, new: x - old + new),
     "LayerNorm of the parts": query_of(lambda x, old, new: normed(x) - normed(old) + normed(new)),
     "LayerNorm of the change": query_of(lambda x, old, new: normed(x) + normed(new - old)),
@@ -342,29 +393,32 @@ WRONG["5.9"] = {
             / (x.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
         )
     ),
-    "only the store read": query_of(lambda x, old, new: normed(new)),
+    "only the output read": query_of(lambda x, old, new: normed(new)),
     "the wrong way round": query_of(lambda x, old, new: normed(x - new + old)),
     "nothing changed": query_of(lambda x, old, new: normed(x)),
     "bias left out": lambda x, old, new, W_Q, b_Q: normed(x + (new - old)) @ W_Q,
     "wrong values": [
         query_of(lambda x, old, new: normed(x - old) + new),
-        query_of(lambda x, old, new: normed(x - old)),
-        query_of(lambda x, old, new: normed(new - old)),
-        query_of(lambda x, old, new: normed(x - old + new, centre=False)),
-        query_of(lambda x, old, new: normed(x - old + new, correction=1)),
         query_of(lambda x, old, new: normed(x - old + new, dim=0)),
-        query_of(lambda x, old, new: nn.functional.layer_norm(x - old + new, x.shape)),
-        lambda x, old, new, W_Q, b_Q: normed((x - old + new) @ W_Q + b_Q),
         lambda x, old, new, W_Q, b_Q: normed(x - old + new) @ W_Q - b_Q,
     ],
-    "wrong shape": [
-        lambda x, old, new, W_Q, b_Q: normed(x - old + new),
-        lambda x, old, new, W_Q, b_Q: (normed(x - old + new) @ W_Q + b_Q).mean(0),
-    ],
+    "source_output ignored": query_of(lambda x, old, new: normed(x - old)),
+    "stream ignored": query_of(lambda x, old, new: normed(new - old)),
+    "not centred": query_of(lambda x, old, new: normed(x - old + new, centre=False)),
+    "n - 1 in the standard deviation": query_of(lambda x, old, new: normed(x - old + new, correction=1)),
+    "LayerNorm over rows": query_of(lambda x, old, new: nn.functional.layer_norm(x - old + new, x.shape)),
+    "depends on too much": lambda x, old, new, W_Q, b_Q: normed((x - old + new) @ W_Q + b_Q),
+    "wrong shape": lambda x, old, new, W_Q, b_Q: normed(x - old + new),
+    "mean over row": lambda x, old, new, W_Q, b_Q: (normed(x - old + new) @ W_Q + b_Q).mean(0),
     "changed its input": subtracted_in_place,
     "exception": [
         lambda x, old, new, W_Q, b_Q: normed(x - old + new) @ (W_Q + b_Q[:, None]),
         lambda x, old, new, W_Q, b_Q: W_Q @ normed(x - old + new) + b_Q,
     ],
 }
-RIGHT["5.9"] = query_of(lambda x, old, new: normed(x + new - old))
+RIGHT["5.9"] = [
+    query_of(lambda x, old, new: normed(x + new - old)),
+    lambda x, old, new, W, b: torch.stack(
+        [nn.functional.linear(normed(row), W.T, b) for row in x - (old - new)]
+    ),
+]
