@@ -31,13 +31,17 @@ PRODUCT = Exercise("9.2", "a title", 1, 1, (), product, (_square_matrices,))
         (lambda A, B, power: (B @ A) ** power, "arguments swapped", "A and B are swapped."),
         (lambda A, B, power: (A.T @ B) ** power, "A transposed", "this is what the transpose of A gives."),
         (lambda A, B, power: (A @ B) ** 3, "power off by one", "this is what power + 1 gives."),
-        (lambda A, B, power: (A @ A) ** power + B[0, 0] * A, "B ignored", None),
-        (lambda A, B, power: (A @ (A + A.T)) ** power, "B ignored", "stays the same when only B changes."),
+        (lambda A, B, power: (A @ A) ** power + B[0, 0] * A, "does not depend on B", None),
+        (
+            lambda A, B, power: (A @ (A + A.T)) ** power,
+            "does not depend on B",
+            "stays the same when only B changes.",
+        ),
         (lambda A, B, power: (A @ B) ** power * torch.rand(len(A)), "random", "gave different outputs."),
         (
             lambda A, B, power: (A @ B) ** power * A[-1].sum(),
             "depends on too much",
-            "entries of your output change with A at the last row; they should not.",
+            "your output at other places changes with A at the last row; it should not.",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def explain(comparisons: list[Comparison], trial: Trial) -> Wrong | None:
     alike = [pair for pair in problems if (pair[0].axes, pair[0].what) == (first.axes, first.what)]
     failed = [comparison for comparison, wrong in alike if wrong]
     right = [comparison for comparison, wrong in alike if not wrong and comparison.expected.any()]
-    for form in _forms(problem, failed):
+    for form in _forms(problem, failed, bool(right)):
         shown_by = failed + right if form in SHOWN_BY_ALL else failed
         yielded = [_yielded(form, comparison, trial) for comparison in shown_by]
         common = [explanation for explanation in yielded[0] if all(explanation in each for each in yielded)]
@@ -46,13 +46,15 @@ def explain(comparisons: list[Comparison], trial: Trial) -> Wrong | None:
     return None
 
 
-def _forms(problem: Wrong, comparisons: list[Comparison]) -> tuple[Callable, ...]:
+def _forms(problem: Wrong, failed: list[Comparison], some_are_right: bool) -> tuple[Callable, ...]:
     """Return the forms that may explain a problem."""
     if problem.diagnosis == "wrong shape":
         return FORMS_OF_SHAPES
     if problem.diagnosis != "wrong values":
         return ()
-    return FORMS if _count_numbers(comparisons) >= MIN_NUMBERS else FORMS_OF_FEW_NUMBERS
+    if _count_numbers(failed) < MIN_NUMBERS:
+        return FORMS_OF_FEW_NUMBERS
+    return FORMS if len(failed) > 1 or not some_are_right else FORMS[: -len(FORMS_OF_PLACES)]
 
 
 def _yielded(form: Callable, comparison: Comparison, trial: Trial) -> list[Explanation]:
@@ -223,7 +225,7 @@ def _entries_in_another_order(comparison: Comparison, trial: Trial) -> Iterator[
 def _only_some_entries(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
     """Say which entries are wrong if they have a place or a sign in common."""
     wrong, expected = ~_right(comparison), comparison.expected
-    if wrong.all():
+    if wrong.all() or wrong.sum() == 1:
         return
     for axis, name in _axes(comparison):
         for index in (0, -1) if expected.shape[axis] > 2 else ():
@@ -250,7 +252,8 @@ def _zeros_and_ones(comparison: Comparison, trial: Trial) -> Iterator[Explanatio
 
 
 def _one_number_everywhere(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
-    if comparison.observed.numel() > 1 and comparison.observed.unique().numel() == 1:
+    observed = comparison.observed
+    if observed.numel() > 1 and _same(comparison, observed.flatten()[0].expand_as(observed)):
         yield "one number everywhere", "all entries of your output are the same number.", ""
 
 
@@ -262,8 +265,9 @@ def _constant_along_an_axis(comparison: Comparison, trial: Trial) -> Iterator[Ex
 
 
 FORMS_OF_SHAPES = (_axes_in_another_order, _too_many_axes, _too_few_axes, _numbers_in_another_shape)
-SHOWN_BY_ALL = (_function_of_the_numbers, *FORMS_OF_CALLS)  # by right outputs, too
+SHOWN_BY_ALL = (_function_of_the_numbers, *FORMS_OF_CALLS, *FORMS_OF_CHANGES)  # by right outputs, too
 FORMS_OF_FEW_NUMBERS = (_one_number_everywhere, *FORMS_OF_CALLS, *FORMS_OF_CHANGES, _zeros_and_ones)
+FORMS_OF_PLACES = (_only_some_entries, _constant_along_an_axis)  # one input may show them by chance
 FORMS = (
     _axes_in_another_order,
     _function_of_the_numbers,
@@ -271,6 +275,5 @@ FORMS = (
     _constant_offset,
     _entries_in_another_order,
     *FORMS_OF_FEW_NUMBERS,
-    _only_some_entries,
-    _constant_along_an_axis,
+    *FORMS_OF_PLACES,
 )

@@ -83,26 +83,33 @@ def _is_random(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
 
 
 def _ignores_an_argument(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
+    """A right output only needs to stay the same: there the expected one may, too."""
     expected, observed = _expected_with(comparison, trial), comparison.observed
     for name, value in trial.arguments_of(comparison).items():
         changed = list(_changes(value))
-        if any(
-            not _same(comparison, _expected_with(comparison, trial, **{name: other}), expected)
-            for other in changed
+        if (
+            comparison.problem() is None
+            or any(
+                not _same(comparison, _expected_with(comparison, trial, **{name: other}), expected)
+                for other in changed
+            )
         ) and all(
             _same(comparison, _observed_with(comparison, trial, **{name: other}), observed)
             for other in changed
         ):
-            yield f"{name} ignored", f"your output stays the same when only {name} changes.", ""
+            yield f"does not depend on {name}", f"your output stays the same when only {name} changes.", ""
 
 
 def _changes(value: object) -> Iterator[object]:
-    """Yield other values for an argument: entries moved, numbers made larger or lower."""
+    """Yield other values for an argument: entries moved, numbers made larger, lower or alike."""
     if isinstance(value, Tensor) and value.ndim:
         rolled = (value.roll(1, axis) for axis in reversed(range(value.ndim)))
-        yield from (other for other in rolled if not torch.equal(other, value))
+        alike = (value.flatten()[index].expand_as(value) for index in (0, -1))
+        others = (*rolled, *alike) if value.numel() else ()
+        yield from (other.clone() for other in others if not torch.equal(other, value))
         if value.is_floating_point():  # without the symmetry of a mean
             yield value * torch.linspace(1, 2, value.numel()).reshape(value.shape)
+            yield -value
     elif isinstance(value, float):
         yield value / 2
     elif type(value) is int:
@@ -110,12 +117,16 @@ def _changes(value: object) -> Iterator[object]:
 
 
 def _depends_on_too_much(comparison: Comparison, trial: Trial) -> Iterator[Explanation]:
-    """Find an entry that changes with the end of an input, where the expected one never does."""
+    """Find entries that change with the end of an axis of an input and stand elsewhere on it.
+
+    As those of earlier queries do if the mask is missing. The expected ones never change with it.
+    """
     expected, observed = _expected_with(comparison, trial), comparison.observed
+    output_axes = comparison.axes.split()
     for name in _tensors(comparison, trial):
         value = trial.arguments_of(comparison)[name]
         for axis, axis_name in enumerate(trial.axis_names(name)):
-            if value.shape[axis] == 1:
+            if axis_name not in output_axes:
                 continue
             still, moved = torch.ones_like(expected).bool(), torch.zeros_like(expected).bool()
             for other in _with_another_end(value, axis):
@@ -123,10 +134,13 @@ def _depends_on_too_much(comparison: Comparison, trial: Trial) -> Iterator[Expla
                 moved |= ~torch.isclose(
                     _observed_with(comparison, trial, **{name: other}), observed, atol=1e-4
                 )
-            if (still & moved).any():
+            still.select(output_axes.index(axis_name), -1).fill_(False)
+            alone = value.shape[axis] == 1 and comparison.problem() is None
+            if alone or (still & moved).any():
                 yield (
                     "depends on too much",
-                    f"entries of your output change with {name} at the last {axis_name}; they should not.",
+                    f"your output at other places changes with {name} at the last {axis_name}; "
+                    "it should not.",
                     "",
                 )
 

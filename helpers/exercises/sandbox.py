@@ -100,7 +100,7 @@ def models_unchanged(arguments: tuple) -> Iterator[None]:
             raise Wrong(
                 "hook left behind",
                 "your function left a hook on the model, which would change every later run. "
-                "Use model.run_with_hooks, or call model.reset_hooks() at the end.",
+                "Use model.run_with_hooks, which takes its hooks off at the end.",
             )
         after = model.state_dict()
         if before.keys() != after.keys() or any(

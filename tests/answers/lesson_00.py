@@ -51,9 +51,21 @@ def by_largest_score(q, k, dim=-1):  # in double precision
     return weights / weights.sum(-1, keepdim=True)
 
 
-def by_exp(q, k):
+def by_exp(q, k, shift=lambda scores: 0):
     scores = torch.einsum("qhd,khd->hqk", q, k) / q.shape[-1] ** 0.5
-    weights = scores.exp().tril()
+    weights = (scores - shift(scores)).exp().tril()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def renormalised(q, k):
+    weights = by_permute(q, k, mask="after")
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def shifted_by_the_largest_of_all(q, k):
+    scores = torch.einsum("qhd,khd->hqk", q, k) / q.shape[-1] ** 0.5
+    scores = scores.masked_fill(~torch.ones(len(q), len(k)).tril().bool(), -math.inf)
+    weights = (scores - scores.max()).exp()
     return weights / weights.sum(-1, keepdim=True)
 
 
@@ -64,17 +76,31 @@ ATTENTION_PATTERN = {
     "softmax over the head axis": lambda q, k: by_permute(q, k, dim=0).nan_to_num(),
     "mask missing": lambda q, k: by_permute(q, k, mask=None),
     "mask on the wrong side": lambda q, k: by_permute(q, k, mask="past"),
-    "masked with a finite number": [masked_at(0.0), masked_at(-100.0)],
+    "masked with a finite number": [masked_at(0.0), masked_at(-100.0), masked_at(-300.0)],
     "mask after the softmax": lambda q, k: by_permute(q, k, mask="after"),
-    "mask hides the query itself": lambda q, k: by_permute(q, k, diagonal=0),
+    "mask hides the query itself": [
+        lambda q, k: by_permute(q, k, diagonal=0),
+        lambda q, k: by_permute(q, k, diagonal=0).nan_to_num(),
+    ],
+    "mask begins too late": lambda q, k: by_permute(q, k, diagonal=2),
+    "multiplied by √d_head": lambda q, k: by_permute(q, k, divide_by=q.shape[2] ** -0.5),
+    "scale is √n_heads": lambda q, k: by_permute(q, k, divide_by=q.shape[1] ** 0.5),
     "q and k swapped": lambda q, k: by_permute(k, q),
-    "softmax missing": lambda q, k: (
-        torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k)
-        + torch.full((len(q), len(q)), -math.inf).triu(1)
-    ),
+    "softmax missing": [
+        lambda q, k: torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k),
+        lambda q, k: (
+            torch.einsum("qhd,khd->hqk", q / q.shape[-1] ** 0.5, k)
+            + torch.full((len(q), len(q)), -math.inf).triu(1)
+        ),
+    ],
     "reshape instead of transpose": reshaped,
     "wrong values": scaled_by_d_model,
     "overflow": by_exp,
+    "a row of zeros": [
+        renormalised,
+        shifted_by_the_largest_of_all,
+        lambda q, k: by_exp(q, k, lambda scores: scores.amax(-1, keepdim=True)),
+    ],
 }
 
 # 0.2 with add_hook and other hook points ------------------------------------------------------------------------------
@@ -148,6 +174,50 @@ def invents_the_record(model, tokens, layer, head):
     return logits, [1]
 
 
+def edits_the_cache(model, tokens, layer, head):
+    logits, cache = model.run_with_cache(tokens)
+    z = cache[f"blocks.{layer}.attn.hook_z"]
+    z[:, :, head] = 0
+    return logits, [z.shape]
+
+
+def compares_the_name(model, tokens, layer, head):
+    shapes = []
+
+    def zero(z, hook):
+        if hook.name == f"blocks.{layer}.attn.hook_z":  # it is blocks.{layer}.attn.o.hook_in there
+            shapes.append(z.shape)
+            z[:, :, head] = 0
+        return z
+
+    return model.run_with_hooks(tokens, fwd_hooks=[(lambda name: name.endswith("hook_z"), zero)]), shapes
+
+
+def zero_in(name):
+    def ablate(model, tokens, layer, head):
+        def edit(activation):
+            activation = activation.clone()
+            activation[:, :, head] = 0
+            return activation
+
+        return hooked(model, tokens, f"blocks.{layer}.attn.hook_{name}", edit)
+
+    return ablate
+
+
+def runs_the_model_without_it_first(model, tokens, layer, head):
+    model(tokens)
+    return exercises.get("0.2").reference(model, tokens, layer, head)
+
+
+def of_the_logits(function):
+    def ablate(model, tokens, layer, head):
+        logits, shapes = exercises.get("0.2").reference(model, tokens, layer, head)
+        return function(logits), shapes
+
+    return ablate
+
+
 def returns_logits_only(model, tokens, layer, head):
     return exercises.get("0.2").reference(model, tokens, layer, head)[0]
 
@@ -197,9 +267,18 @@ ABLATE_HEAD = {
         model, tokens, 1 - layer, head
     ),
     "mean ablation": mean_over_the_batch,
-    "the hook had no effect": [forgets_to_return, edits_the_scores],
+    "only the last position": times_mask(lambda head: (slice(None), -1, head)),
+    "the other heads ablated": times_mask(
+        lambda head: (slice(None), slice(None), [other for other in range(3) if other != head])
+    ),
+    "another activation": [zero_in("q"), zero_in("k")],
+    "not logits": [
+        of_the_logits(lambda logits: logits.softmax(-1)),
+        of_the_logits(lambda logits: logits.log_softmax(-1)),
+    ],
+    "no effect": [forgets_to_return, edits_the_scores, edits_the_cache],
     "hook left behind": [adds_a_hook_and_leaves_it, leaves_a_hook_of_torch],
-    "the hook never fired": never_runs_the_model_with_it,
+    "the hook never fired": [never_runs_the_model_with_it, compares_the_name],
     "wrong record": [invents_the_record, records(lambda z: z), records(lambda z: z.ndim)],
     "wrong type": returns_logits_only,
     "wrong values": ablates_the_values_of_one_position,
@@ -230,6 +309,11 @@ PREVIOUS_TOKEN_SCORE = {
         lambda p: sum(p[..., i, i - 1] for i in range(p.shape[-1])) / p.shape[-1],
         lambda p: sum(p[..., i, i - 1] for i in range(p.shape[-1])) / (p.shape[-1] - 1),
     ],
+    "second query left out": lambda p: torch.diagonal(p, -1, 2, 3)[..., 1:].mean(-1),
+    "last query left out": lambda p: torch.diagonal(p, -1, 2, 3)[..., :-1].mean(-1),
+    "any earlier token": lambda p: torch.stack(
+        [p[..., i, :i].sum(-1) for i in range(1, p.shape[-1])], -1
+    ).mean(-1),
     "diagonal of other axes": lambda p: torch.diagonal(p, -1).mean(-1),
     "axes swapped": lambda p: by_loop(p).transpose(0, 1),
     "mean over layer": lambda p: by_loop(p).mean(0),
@@ -243,6 +327,8 @@ RIGHT = {
         records(lambda z: list(z.shape)),
         records(lambda z: tuple(z.shape)),
         resets_its_hooks,
+        runs_the_model_without_it_first,
+        zero_in("z"),
     ],
     "0.3": [by_loop, lambda p: torch.einsum("lhii->lhi", p[:, :, 1:, :-1]).double().mean(-1)],
 }

@@ -74,6 +74,11 @@ def two_numbers(s, fraction=0.8):
     return count_by_loop(s, fraction), ratio(s)
 
 
+def counted(count):
+    """The two numbers, with another count."""
+    return lambda s, fraction=0.8: (int(count(s, fraction)), ratio(s))
+
+
 def numbers_of_numpy(s, fraction=0.8):
     s = s.numpy()
     return np.searchsorted(np.cumsum(s), fraction * s.sum()) + 1, s.sum() ** 2 / (s**2).sum()
@@ -88,6 +93,7 @@ DIMENSIONS = {
     "squared twice": [
         lambda s, fraction=0.8: (count_by_loop(s**2, fraction), ratio(s**2)),
         lambda s, fraction=0.8: (count_by_loop(s**2, fraction), ratio(s)),
+        lambda s, fraction=0.8: (count_by_loop(s, fraction), ratio(s**2)),
     ],
     "ratio upside down": lambda s, fraction=0.8: (count_by_loop(s, fraction), 1 / ratio(s)),
     "smallest directions first": lambda s, fraction=0.8: (count_by_loop(s.flip(0), fraction), ratio(s)),
@@ -108,10 +114,34 @@ DIMENSIONS = {
         lambda s, fraction=0.8: count_by_loop(s, fraction),
         lambda s, fraction=0.8: (s[: count_by_loop(s, fraction)], ratio(s)),
     ],
-    "wrong values": lambda s, fraction=0.8: (
+    "one too many": [
+        lambda s, fraction=0.8: (count_by_loop(s, fraction) + 1, ratio(s)),
+        lambda s, fraction=0.8: (1 + int((s.cumsum(0) <= fraction * s.sum()).sum()), ratio(s)),
+    ],
+    "ratio divided by the number": lambda s, fraction=0.8: (
         count_by_loop(s, fraction),
-        math.exp(-(s / s.sum() * (s / s.sum()).log()).nansum()),
+        (s.mean() ** 2 / (s**2).mean()).item(),
     ),
+    "another default": lambda s, fraction=0.9: (count_by_loop(s, fraction), ratio(s)),
+    "wrong values": [
+        lambda s, fraction=0.8: (
+            count_by_loop(s, fraction),
+            math.exp(-(s / s.sum() * (s / s.sum()).log()).nansum()),
+        ),
+        *map(
+            counted,
+            (
+                lambda s, fraction: (s >= fraction * s[0]).sum(),
+                lambda s, fraction: (s.cumsum(0) / s.max() < fraction).sum() + 1,
+                lambda s, fraction: 1,
+                lambda s, fraction: len(s),
+                lambda s, fraction: count_by_loop(s, 1 - fraction),
+                lambda s, fraction: count_by_loop(s, fraction / 100),
+                lambda s, fraction: count_by_loop(s.cumsum(0), fraction),
+                lambda s, fraction: count_by_loop(s[:100], fraction),
+            ),
+        ),
+    ],
 }
 
 # 1.4 ------------------------------------------------------------------------------------------------------------------
@@ -223,15 +253,44 @@ def without(*left_out):
     )
 
 
+def only_in_the_first(axis):
+    """The rotation of one layer (axis 0) or of one head of each layer (axis 1)."""
+
+    def answer(weights, R):
+        new = rotated(weights, R)
+        for name in ("W_Q", "W_K", "W_V", "W_O"):
+            first = new[name].narrow(axis, 0, 1)
+            rest = weights[name].narrow(axis, 1, weights[name].shape[axis] - 1)
+            new[name] = torch.cat([first, rest], axis)
+        return new
+
+    return answer
+
+
 ROTATE = {
     "W_Q W_K W_V W_U rotated the other way": lambda w, R: rotated(w, R, transposed=False),
     "W_E W_pos W_Q W_K W_V W_O W_U rotated the other way": lambda w, R: rotated(w, R.T),
     "W_O rotated the other way": lambda w, R: rotated(w, R) | {"W_O": w["W_O"] @ R.T},
     "W_U rotated the other way": lambda w, R: rotated(w, R) | {"W_U": R @ w["W_U"]},
-    "not all rotated": [without("W_K"), without("W_U", "W_pos"), lambda w, R: w],
-    "other weights": lambda w, R: {"W_E": rotated(w, R)["W_E"]},
+    "W_E W_pos W_O rotated the other way": lambda w, R: {
+        name: W @ R.T if name in WRITERS else R.T @ W for name, W in w.items()
+    },
+    "not all rotated": [
+        without("W_K"),
+        without("W_U", "W_pos"),
+        lambda w, R: w,
+        only_in_the_first(0),
+        only_in_the_first(1),
+    ],
+    "other weights": [
+        lambda w, R: {"W_E": rotated(w, R)["W_E"]},
+        lambda w, R: rotated(w, R) | {"R": R},
+    ],
     "changed its input": in_place,
-    "wrong shape": lambda w, R: rotated(w, R) | {"W_U": w["W_U"].T @ R},
+    "wrong shape": [
+        lambda w, R: rotated(w, R) | {"W_U": w["W_U"].T @ R},
+        lambda w, R: rotated(w, R) | {"W_O": torch.stack([w["W_O"][0] @ R, w["W_O"][1] @ R])},  # two layers
+    ],
     "wrong type": [
         lambda w, R: list(rotated(w, R).values()),
         lambda w, R: {name: weight.tolist() for name, weight in rotated(w, R).items()},
@@ -287,9 +346,14 @@ def ranks_by_sort(x, W_U, token):
     return (order == token).float().argmax(-1).float()
 
 
-def ranks_by_probability(x, W_U, token):
-    probabilities = (x @ W_U).softmax(-1)
-    return torch.tensor([sum(p > row[token] for p in row) for row in probabilities.tolist()])
+def ranks_by(measure):
+    """Ranks by a function of the logits."""
+
+    def answer(x, W_U, token):
+        rows = measure(x @ W_U).tolist()
+        return torch.tensor([sum(value > row[token] for value in row) for row in rows])
+
+    return answer
 
 
 RANKS = {
@@ -301,6 +365,21 @@ RANKS = {
     ],
     "logits, not ranks": lambda x, W_U, token: x @ W_U[:, token],
     "probabilities, not ranks": lambda x, W_U, token: torch.softmax(x @ W_U, 1)[:, token],
+    "ties of probabilities": ranks_by(lambda logits: logits.softmax(-1)),
+    "residuals summed up": lambda x, W_U, token: ranks_by_sort(x.cumsum(0), W_U, token),
+    "absolute logits": ranks_by(torch.abs),
+    "LayerNorm first": lambda x, W_U, token: ranks_by_sort(x - x.mean(1, keepdim=True), W_U, token),
+    "wrong values": [
+        ranks_by(torch.Tensor.bfloat16),
+        ranks_by(torch.Tensor.half),
+        ranks_by(lambda logits: logits.round(decimals=2)),
+        lambda x, W_U, token: ranks_by_sort(x, W_U, token).clamp(max=1000),
+    ],
+    "one number everywhere": [
+        ranks_by(torch.exp),
+        ranks_by(torch.sigmoid),
+        lambda x, W_U, token: ranks_by_sort(x, W_U, token).clamp(max=100),
+    ],
     "the top tokens": lambda x, W_U, token: (x @ W_U).max(1).indices.float(),
     "wrong shape": lambda x, W_U, token: ranks_by_sort(x, W_U, token)[:1],
 }
@@ -364,7 +443,9 @@ RIGHT = {
     "1.8": attribution_by_sum,
     "1.9": [
         ranks_by_sort,
-        ranks_by_probability,
+        ranks_by(lambda logits: logits),
+        ranks_by(lambda logits: logits.log_softmax(-1)),
+        lambda x, W_U, token: ranks_by_sort(torch.nn.functional.normalize(x, dim=-1), W_U, token),
         lambda x, W_U, token: ((x @ W_U) > (x @ W_U[:, token])[:, None]).sum(-1),  # summed in another order
         lambda x, W_U, token: ((x @ W_U) >= (x @ W_U)[:, [token]]).sum(-1) - 1,
     ],

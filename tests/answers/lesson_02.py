@@ -44,7 +44,7 @@ SCORES = {
         x @ W_Q @ (y @ W_K).view(len(W_K), W_K.shape[2], len(y)) / W_Q.shape[2] ** 0.5
     ),
     "only the first head": lambda *arguments: scores_by_matmul(*arguments)[0],
-    "W_Q ignored": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_K, W_K),
+    "does not depend on W_Q": lambda x, y, W_Q, W_K: scores_by_matmul(x, y, W_K, W_K),
     "exception": lambda x, y, W_Q, W_K: x @ W_Q @ W_K @ y.T,
 }
 
@@ -92,7 +92,9 @@ OUTPUT = {
     "stream added": lambda A, x, V, O: output_by_loop(A, x, V, O) + x,
     "attention twice": lambda A, x, V, O: output_by_loop(A @ A, x, V, O),
     "W_O left out": lambda A, x, V, O: torch.stack([sum(w * (r @ V) for w, r in zip(row, x)) for row in A]),
-    "W_V ignored": lambda A, x, V, O: A @ x,
+    "does not depend on W_V": lambda A, x, V, O: A @ x,
+    "softmax on top": lambda A, x, V, O: output_by_loop(torch.softmax(A, 1), x, V, O),
+    "mask on top": lambda A, x, V, O: output_by_loop(A * torch.ones_like(A).tril(), x, V, O),
     "mean over query": lambda *arguments: output_by_loop(*arguments).mean(0),
     "exception": lambda A, x, V, O: A @ x @ O @ V,
 }
@@ -126,10 +128,24 @@ TABLE = {
         table_by_counter(t, n, by="none") / table_by_counter(t, n, by="none").sum(1)[:, None]
     ),
     "circle closed": lambda t, n: table_by_counter(t, n, pairs=list(zip(t.tolist(), t.roll(-1).tolist()))),
+    "uniform empty rows": lambda t, n: (
+        table_by_counter(t, n) + table_by_counter(t, n).eq(0).all(1)[:, None] / n
+    ),
+    "smoothed": lambda t, n: (lambda c: c / c.sum(1, keepdim=True))(table_by_counter(t, n, by="none") + 1),
+    "a pair left out": [
+        lambda t, n: table_by_counter(t[1:], n),
+        lambda t, n: table_by_counter(t[:-1], n),
+    ],
+    "pairs do not overlap": lambda t, n: table_by_counter(
+        t, n, pairs=list(zip(t.tolist()[::2], t.tolist()[1::2]))
+    ),
     "sum over second": lambda t, n: table_by_counter(t, n).sum(1),
     "axes swapped": lambda t, n: table_by_counter(t, n).T,
     "divided by occurrences": lambda t, n: (
         table_by_counter(t, n, by="none") / torch.bincount(t, minlength=n)[:, None].clamp(min=1)
+    ),
+    "exception": lambda t, n: table_by_counter(
+        t, n, pairs=torch.stack([torch.stack(pair) for pair in zip(t[:-1], t[1:])]).tolist()
     ),
 }
 
@@ -207,7 +223,7 @@ TRIPLES = {
     "axes swapped": lambda QK, OV: triples_by_einsum(QK, OV).permute(1, 0, 2),
     "axes in another order": lambda QK, OV: triples_by_einsum(QK, OV).permute(2, 0, 1),
     "softmax overflows": lambda QK, OV: (QK.exp() / QK.exp().sum(1)[:, None]).unsqueeze(2) * OV,
-    "OV ignored": lambda QK, OV: triples_by_einsum(QK, torch.ones_like(OV)),
+    "does not depend on OV": lambda QK, OV: triples_by_einsum(QK, torch.ones_like(OV)),
     "added": lambda QK, OV: torch.softmax(QK, 1).unsqueeze(2) + OV.unsqueeze(0),
     "softmax over the outs too": lambda QK, OV: triples_by_einsum(QK, torch.softmax(OV, 1)),
     "wrong values": lambda QK, OV: triples_by_einsum(QK / 2, OV),
@@ -216,13 +232,21 @@ TRIPLES = {
 # 2.9 ------------------------------------------------------------------------------------------------------------------
 
 
-def weight_by_scores(P, W_Q, W_K, scale=True, causal=True, dim=1, back=1):
+def weight_by_scores(P, W_Q, W_K, scale=True, causal=True, dim=1, back=1, first_masked=1, fill=-math.inf):
     scores = (P @ W_Q) @ (P @ W_K).T
     scores = scores / W_K.shape[1] ** 0.5 if scale else scores
     if causal:
-        scores = scores + torch.full(scores.shape, -math.inf).triu(1)
+        masked = torch.ones_like(scores).triu(first_masked).bool()
+        scores = scores.masked_fill(masked, fill)
     weights = torch.softmax(scores, dim)
-    return torch.stack([weights[i, i - back] for i in range(back, len(P))]).mean()
+    places = range(max(back, 0), len(P) + min(back, 0))
+    return torch.stack([weights[i, i - back] for i in places]).mean()
+
+
+def weight_by_exp(P, W_Q, W_K, shift=lambda scores: 0):
+    scores = P @ W_Q @ W_K.T @ P.T / W_Q.shape[1] ** 0.5
+    weights = (scores - shift(scores)).exp().tril()
+    return (weights / weights.sum(1)[:, None]).diagonal(-1).mean()
 
 
 def mask_after_softmax(P, W_Q, W_K):
@@ -240,18 +264,32 @@ WEIGHT = {
     "masked with 0": lambda P, W_Q, W_K: (
         (P @ W_Q @ W_K.T @ P.T / W_K.shape[1] ** 0.5).tril().softmax(1).diagonal(-1).mean()
     ),
-    "softmax overflows": lambda P, W_Q, W_K: (
-        (lambda e: e / e.sum(1)[:, None])((P @ W_Q @ W_K.T @ P.T / W_Q.shape[1] ** 0.5).exp().tril())
-        .diagonal(-1)
-        .mean()
-    ),
+    "softmax overflows": weight_by_exp,
     "divided by all positions": lambda P, *w: weight_by_scores(P, *w) * (1 - 1 / len(P)),
     "current position": lambda *w: weight_by_scores(*w, back=0),
     "off by one": lambda *w: weight_by_scores(*w, back=2),
     "softmax over the query axis": lambda *w: weight_by_scores(*w, dim=0),
     "transposed W_QK": lambda P, W_Q, W_K: weight_by_scores(P, W_K, W_Q),
+    "a row of zeros": [
+        weight_renormalised,
+        lambda *w: weight_by_exp(*w, shift=lambda scores: scores.amax(1, keepdim=True)),
+        lambda *w: weight_by_exp(*w, shift=torch.max),
+    ],
+    "masked with a finite number": [
+        lambda *w: weight_by_scores(*w, fill=-100),
+        lambda *w: weight_by_scores(*w, fill=-300),
+    ],
+    "mask begins too late": lambda *w: weight_by_scores(*w, first_masked=2),
+    "mask hides the position itself": lambda *w: weight_by_scores(*w, first_masked=0).nan_to_num(),
+    "always 0": [
+        lambda *w: weight_by_scores(*w, back=-1),
+        lambda P, W_Q, W_K: weight_by_scores(P, W_Q, W_K) * 0,
+    ],
+    "mean of the whole pattern": lambda P, *w: torch.full((len(P), len(P)), 1 / len(P)).mean(),
+    "sum instead of mean": lambda P, *w: weight_by_scores(P, *w) * (len(P) - 1),
+    "scale is d_head": lambda P, W_Q, W_K: weight_by_scores(P, W_Q / W_Q.shape[1] ** 0.5, W_K),
     "axis too many": lambda *w: weight_by_scores(*w)[None],
-    "W_K ignored": lambda P, W_Q, W_K: weight_by_scores(P, W_Q, W_Q),
+    "does not depend on W_K": lambda P, W_Q, W_K: weight_by_scores(P, W_Q, W_Q),
 }
 
 # 2.10 -----------------------------------------------------------------------------------------------------------------
@@ -292,6 +330,6 @@ RIGHT = {
     "2.6": [accuracy_by_rows, accuracy_by_blocks(64), accuracy_by_blocks(512)],
     "2.7": [lambda A, B: ratio_in_full(B, A), lambda A, B: ratio_in_full(B, A).item()],
     "2.8": triples_by_einsum,
-    "2.9": [weight_by_scores, weight_renormalised],
+    "2.9": [weight_by_scores, lambda *w: weight_by_scores(*w, fill=-1e9)],
     "2.10": split_by_loop,
 }

@@ -77,15 +77,66 @@ def one_writer(d_model, d_head, n, g):
     return torch.stack([score_by_sums(A, draw(d_model, d_head) @ draw(d_head, d_model)) for _ in range(n)])
 
 
+def draw_factors(d_model, d_head, n, g):
+    draw = normal(g)
+    return [draw(n, *size) for size in 2 * [(d_model, d_head), (d_head, d_model)]]
+
+
+def scores_of(A_in, A_out, B_in, B_out):
+    A, B = A_in @ A_out, B_in @ B_out
+    return (A @ B).norm(dim=(-2, -1)) / (A.norm(dim=(-2, -1)) * B.norm(dim=(-2, -1)))
+
+
+def one_factor(d_model, d_head, n, g):
+    A_in, A_out, *B = draw_factors(d_model, d_head, n, g)
+    return scores_of(A_in, A_out[:1], *B)
+
+
+def chain(d_model, d_head, n, g):
+    factors = draw_factors(d_model, d_head, n + 1, g)[:2]
+    return scores_of(*(factor[:-1] for factor in factors), *(factor[1:] for factor in factors))
+
+
+def all_pairs(d_model, d_head, n, g):
+    side = int(n**0.5) + 1
+    A_in, A_out, B_in, B_out = draw_factors(d_model, d_head, side, g)
+    return scores_of(A_in[:, None], A_out[:, None], B_in[None], B_out[None]).flatten()[:n]
+
+
+def with_itself(d_model, d_head, n, g):
+    A_in, A_out, *_ = draw_factors(d_model, d_head, n, g)
+    return scores_of(A_in, A_out, A_in, A_out)
+
+
+def symmetric(d_model, d_head, n, g):
+    P, _, Q, _ = draw_factors(d_model, d_head, n, g)
+    return scores_of(P, P.mT, Q, Q.mT)
+
+
+def thin(d_model, d_head, n, g):
+    P, Q, *_ = draw_factors(d_model, d_head, n, g)
+    return (Q @ P).norm(dim=(-2, -1)) / (Q.norm(dim=(-2, -1)) * P.norm(dim=(-2, -1)))
+
+
 RANDOM = {
     "wrong spread": [
+        with_itself,
+        symmetric,
+        thin,
+        lambda d_model, d_head, n, g: sampled(
+            lambda *size: 2 * torch.rand(*size, generator=g) - 1, d_model, d_head, n
+        ),
         lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_model, n),
         lambda d_model, d_head, n, g: sampled(orthonormal(g), d_model, d_head, n),
     ],
     "generator not used": lambda d_model, d_head, n, g: sampled(normal(None), d_model, d_head, n),
     "seed ignored": lambda d_model, d_head, n, g: sampled(normal(g.manual_seed(0)), d_model, d_head, n),
     "same draws again": lambda d_model, d_head, n, g: sampled(normal(g.clone_state()), d_model, d_head, n),
-    "circuit reused": one_writer,
+    "circuit reused": [one_writer, one_factor, all_pairs],
+    "pairs not independent": chain,
+    "not normal": lambda d_model, d_head, n, g: sampled(
+        lambda *size: torch.randint(0, 2, size, generator=g) * 2.0 - 1, d_model, d_head, n
+    ),
     "wrong type": lambda d_model, d_head, n, g: list(sampled(normal(g), d_model, d_head, n)),
     "too high": lambda d_model, d_head, n, g: sampled(
         lambda *size: torch.rand(*size, generator=g), d_model, d_head, n
@@ -139,7 +190,20 @@ def pairs_by_loop(A, B):
     return torch.stack([torch.stack([score_by_sums(a, b) for b in B]) for a in A])
 
 
+def spectral(M):
+    return torch.linalg.svdvals(M)[0]
+
+
 PAIRS = {
+    "one norm only": lambda A, B: torch.stack(
+        [torch.stack([score_by_sums(a, b) * b.norm() for b in B]) for a in A]
+    ),
+    "the other norm only": lambda A, B: torch.stack(
+        [torch.stack([score_by_sums(a, b) * a.norm() for b in B]) for a in A]
+    ),
+    "spectral norm": lambda A, B: torch.stack(
+        [torch.stack([spectral(a @ b) / (spectral(a) * spectral(b)) for b in B]) for a in A]
+    ),
     "equal numbers only": lambda A, B: torch.stack([score_by_sums(a, b) for a, b in zip(A, B)]),
     "axes swapped": lambda A, B: torch.stack([torch.stack([score_by_sums(a, b) for a in A]) for b in B]),
     "product in the wrong order": lambda A, B: pairs_by_loop(B, A).T,
@@ -204,7 +268,21 @@ def table_by_outer(A, B, power=2, cosine=lambda c: c**2, divide=True):
     return table / torch.outer(s**power, t**power).sum() if divide else table
 
 
+def table_by_eigh(A, B):
+    a, U = torch.linalg.eigh(A.T @ A)
+    b, V = torch.linalg.eigh(B @ B.T)
+    a, U, b, V = a[-min(A.shape) :], U[:, -min(A.shape) :], b[-min(B.shape) :], V[:, -min(B.shape) :]
+    return torch.outer(a, b) * (U.T @ V) ** 2 / (a.sum() * b.sum())
+
+
 TABLES = {
+    "smallest first": table_by_eigh,
+    "one norm only": lambda A, B: table_by_outer(A, B, divide=False) / (A**2).sum(),
+    "the other norm only": lambda A, B: table_by_outer(A, B, divide=False) / (B**2).sum(),
+    "sums squared": lambda A, B: (
+        table_by_outer(A, B, divide=False)
+        / (torch.linalg.svdvals(A).sum() * torch.linalg.svdvals(B).sum()) ** 2
+    ),
     "not weighted": lambda A, B: table_by_outer(A, B, power=0, divide=False),
     "singular values not squared": lambda A, B: table_by_outer(A, B, power=1),
     "absolute cosines": lambda A, B: table_by_outer(A, B, cosine=torch.abs),
@@ -244,7 +322,7 @@ CORRELATION = {
         ((ranks(x) - ranks(x).mean()) * (ranks(y) - ranks(y).mean())).mean()
         / (ranks(x).std() * ranks(y).std())
     ),
-    "x ignored": lambda x, y: pearson(ranks(x), ranks(x)),
+    "does not depend on y": lambda x, y: pearson(ranks(x), ranks(x)),
     "covariance": lambda x, y: (
         ((ranks(x) - ranks(x).mean()) * (ranks(y) - ranks(y).mean())).sum() / (len(x) - 1)
     ),
@@ -272,7 +350,24 @@ def one_after_another(x, S):
     return x
 
 
+def out_by_svd(x, S, least=1e-6):
+    U, s, _ = torch.linalg.svd(S, full_matrices=False)
+    U = U[:, s > least * s[0]]
+    return x - x @ U @ U.T
+
+
+def out_by_complete_qr(x, S):
+    Q = torch.linalg.qr(S, mode="complete").Q
+    return x - x @ Q @ Q.T
+
+
 OUT = {
+    "weak direction kept": [
+        lambda x, S: out_by_svd(x, S, least=0.1),
+        lambda x, S: x - x @ (S @ torch.linalg.pinv(S, rtol=0.05)),
+    ],
+    "everything taken away": out_by_complete_qr,
+    "last direction kept": lambda x, S: out_by_svd(x, S[:, :-1]),
     "basis not orthonormal": lambda x, S: x - torch.einsum("pm,mk,nk->pn", x, S, S),
     "kept instead of taken away": lambda x, S: x @ S @ torch.linalg.pinv(S),
     "columns normalised only": lambda x, S: x - x @ normalize(S, dim=0) @ normalize(S, dim=0).T,
@@ -295,5 +390,5 @@ RIGHT = {
     "3.1": score_by_sums, "3.2": score_by_qr,
     "3.3": lambda d_model, d_head, n, g: sampled(normal(g), d_model, d_head, n),
     "3.4": by_case(qk, kq, vo), "3.5": pairs_by_loop, "3.6": ports_by_loop, "3.7": controls, "3.8": table_by_outer,
-    "3.9": [lambda x, y: pearson(ranks(x), ranks(y)), by_differences], "3.10": [out_by_pinv, out_by_gram_schmidt],
+    "3.9": [lambda x, y: pearson(ranks(x), ranks(y)), by_differences], "3.10": [out_by_pinv, out_by_gram_schmidt, out_by_svd],
 }  # fmt: skip

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
+from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
@@ -21,12 +21,13 @@ def attention_pattern(
     return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
 
 
-def _variant(q, k, scale=0.5, mask="future", fill=float("-inf"), dim: int | None = -1):
+def _variant(q, k, scale=0.5, axis=-1, mask="future", fill=float("-inf"), dim: int | None = -1):
     """The pattern with another scale, mask or softmax (none if ``dim`` is None)."""
-    scores = einsum(q, k, "query head d_head, key head d_head -> head query key") / q.shape[-1] ** scale
+    scores = einsum(q, k, "query head d_head, key head d_head -> head query key") / q.shape[axis] ** scale
     ones = torch.ones(len(q), len(k))
     masks = {
         "future": ones.triu(1),
+        "future but one": ones.triu(2),
         "past": ones.tril(-1),
         "past and itself": ones.tril(),
         "itself too": ones.triu(0),
@@ -34,6 +35,18 @@ def _variant(q, k, scale=0.5, mask="future", fill=float("-inf"), dim: int | None
     }
     masked = scores.masked_fill(masks[mask].bool(), fill)
     return masked if dim is None else masked.softmax(dim=dim)
+
+
+def _by_exp(q, k, subtract=lambda scores: 0):
+    """The pattern with exp, mask and a division, after something is subtracted from the scores."""
+    scores = _variant(q, k, mask="none", dim=None)
+    weights = (scores - subtract(scores)).exp().tril()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def _largest_of_all(scores):
+    """The largest score that is not masked, of all heads and queries."""
+    return scores[torch.ones_like(scores).tril().bool()].max()
 
 
 def _reshaped(q, k):
@@ -57,15 +70,11 @@ def _pattern_equals_torch(trial: Trial) -> None:
 
 
 def _pattern_survives_large_scores(trial: Trial) -> None:
-    """Scores of ±200 overflow without softmax, and reach below a mask that is finite."""
+    """Scores of ±200 overflow without softmax; scores near -400 lie below many a finite mask."""
     q, k = (10 * torch.randn(2, 6, 3, 7, generator=generator(5))).unbind()
-    pattern = trial.call(q, k)
-    if isinstance(pattern, Tensor) and pattern.isnan().any():
-        raise Wrong(
-            "overflow",
-            "with scores of ±200 the pattern holds NaN. Use softmax instead of exp and a division.",
-        )
-    trial.matches((q, k), _expected(q, k), "head query key", tolerance=1e-4)
+    low, high = (12.5 + 0.5 * torch.rand(2, 5, 2, 6, generator=generator(6))).unbind()
+    for queries, keys in [(q, k), (low, -high)]:
+        trial.matches((queries, keys), _expected(queries, keys), "head query key", tolerance=1e-4)
 
 
 EXERCISE = Exercise(
@@ -90,6 +99,16 @@ EXERCISE = Exercise(
             partial(_variant, scale=1),
         ),
         Mistake(
+            "multiplied by √d_head",
+            "the scores are multiplied by √d_head; divide by it.",
+            partial(_variant, scale=-0.5),
+        ),
+        Mistake(
+            "scale is √n_heads",
+            "the scores are divided by the square root of the number of heads; d_head is the last axis of q.",
+            partial(_variant, axis=1),
+        ),
+        Mistake(
             "softmax over the query axis",
             "each column sums to 1; each row (a query) should: use dim=-1.",
             partial(_variant, dim=-2),
@@ -112,31 +131,59 @@ EXERCISE = Exercise(
             )
             for mask in ("past", "past and itself")
         ),
-        *(
-            Mistake(
-                "softmax missing",
-                "these are scores; mask the later keys, then take a softmax over the keys.",
-                partial(_variant, mask=mask, dim=None),
-            )
-            for mask in ("future", "none")
+        Mistake(
+            "softmax missing",
+            "these are scores; mask the later keys, then take a softmax over the keys.",
+            partial(_variant, mask="none", dim=None),
+        ),
+        Mistake(
+            "softmax missing",
+            "these are the masked scores; take a softmax over the keys.",
+            partial(_variant, dim=None),
         ),
         *(
             Mistake(
                 "masked with a finite number",
-                f"a masked score of {fill} still gets weight, since exp({fill}) is not 0: use -inf.",
+                "a masked score that is finite still gets weight beside scores as low as it: use -inf.",
                 partial(_variant, fill=fill),
             )
-            for fill in (0, -1, -100)
+            for fill in (0, -1, -100, -300)
         ),
         Mistake(
             "mask after the softmax",
             "rows no longer sum to 1: mask before the softmax.",
             lambda q, k: _variant(q, k, mask="none").tril(),
         ),
+        *(
+            Mistake(
+                "mask hides the query itself",
+                "a query may attend to its own position: the mask begins one above the diagonal.",
+                answer,
+            )
+            for answer in (
+                partial(_variant, mask="itself too"),
+                lambda q, k: _variant(q, k, mask="itself too").nan_to_num(),
+            )
+        ),
         Mistake(
-            "mask hides the query itself",
-            "a query may attend to its own position: the mask begins one above the diagonal.",
-            partial(_variant, mask="itself too"),
+            "mask begins too late",
+            "queries attend to the next token: the mask begins one above the diagonal, triu(1).",
+            partial(_variant, mask="future but one"),
+        ),
+        Mistake(
+            "overflow",
+            "exp of a score above 88 is inf, and of one below -104 it is 0; inf / inf and 0 / 0 are NaN. "
+            "Use softmax, or subtract each row's maximum before exp.",
+            _by_exp,
+        ),
+        *(
+            Mistake(
+                "a row of zeros",
+                "the weights of all keys that a query may attend to are 0, and 0 / 0 is NaN. Mask with -inf first; "
+                "then take the softmax, or subtract each row's own maximum before exp.",
+                partial(_by_exp, subtract=subtract),
+            )
+            for subtract in (lambda scores: scores.amax(-1, keepdim=True), torch.max, _largest_of_all)
         ),
         Mistake(
             "q and k swapped",

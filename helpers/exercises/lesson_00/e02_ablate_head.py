@@ -9,6 +9,9 @@ from helpers.exercises.comparison import difference
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator, small_model
 
+HEADS = 3  # of the small model
+NAME_IN_THE_HOOK = "Inside the hook, hook.name is blocks.{layer}.attn.o.hook_in, another name of hook_z."
+
 
 def ablate_head(
     model: TransformerBridge, tokens: Int[Tensor, "batch pos"], layer: int, head: int
@@ -40,6 +43,16 @@ def _variant(
 
         names = [point for point in model.hook_dict if point.endswith(name.format(layer=layer))]
         return model.run_with_hooks(tokens, fwd_hooks=[(name, edit) for name in names]), shapes
+
+    return ablate
+
+
+def _instead(function):
+    """The reference, with a function of the logits over the vocabulary in their place."""
+
+    def ablate(*arguments):
+        logits, shapes = ablate_head(*arguments)
+        return function(logits, -1), shapes
 
     return ablate
 
@@ -89,14 +102,15 @@ def _check_that_the_hook_ran(output, clean: Tensor) -> None:
     if len(shapes) == 0:
         raise Wrong(
             "the hook never fired",
-            "shapes is empty and the logits are those of the clean run: the hook did not run, or did nothing. "
-            "Is its name right?",
+            "shapes is empty and the logits are those of the clean run: no hook ran, or it did nothing. "
+            f"Is its name right? {NAME_IN_THE_HOOK}",
         )
     if isinstance(logits, Tensor) and not changed:
         raise Wrong(
-            "the hook had no effect",
-            "shapes has entries, but the logits are those of the clean run. An edit of a copy is lost unless the "
-            "hook returns it; an edit of hook_attn_scores is discarded: edit hook_z.",
+            "no effect",
+            "shapes has entries, but the logits are those of the clean run. Change z in a hook on hook_z and return "
+            "it. Edits of a copy that is not returned, of the cache, of model.W_O and of hook_attn_scores are lost. "
+            f"{NAME_IN_THE_HOOK}",
         )
 
 
@@ -142,18 +156,35 @@ EXERCISE = Exercise(
             "a head of another layer is zero: the hook belongs to blocks.{layer}.",
             lambda model, tokens, layer, head: ablate_head(model, tokens, 1 - layer, head),
         ),
-        *(
-            Mistake(
-                "another activation",
-                f"this is what zeros in hook_{name} give; set hook_z to zero.",
-                _variant(name=f"blocks.{{layer}}.attn.hook_{name}"),
-            )
-            for name in "qk"
+        Mistake(
+            "another activation",
+            "this is what zeros in hook_q or hook_k give; set hook_z to zero.",
+            _variant(name="blocks.{layer}.attn.hook_q"),
         ),
         Mistake(
             "ablated a position",
-            "z[:, head] is a position: the axes of z are batch, pos, head, d_head.",
+            "a position of all heads is zero. hook_z has the axes batch, pos, head, d_head "
+            "(a hook of PyTorch itself gets batch, pos, n_heads × d_head).",
             _variant(part=lambda head: (slice(None), head)),
+        ),
+        Mistake(
+            "only the last position",
+            "z is zero at the last position only; set it to zero at all positions.",
+            _variant(part=lambda head: (slice(None), -1, head)),
+        ),
+        Mistake(
+            "the other heads ablated",
+            "all heads of the layer but this one are zero; it should be the reverse.",
+            _variant(part=lambda head: (..., torch.arange(HEADS) != head, slice(None))),
+        ),
+        *(
+            Mistake(
+                "not logits", f"these are {name} of the ablated run; return its logits.", _instead(function)
+            )
+            for name, function in {
+                "probabilities": torch.softmax,
+                "log-probabilities": torch.log_softmax,
+            }.items()
         ),
         Mistake(
             "ablated a coordinate",

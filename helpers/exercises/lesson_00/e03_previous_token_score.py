@@ -63,6 +63,21 @@ EXERCISE = Exercise(
             "the first query has no previous token: divide by n - 1, not n.",
             lambda pattern: _diagonal(pattern).sum(-1) / pattern.shape[-1],
         ),
+        Mistake(
+            "second query left out",
+            "the second query has a previous token, too: leave out the first query only.",
+            lambda pattern: _diagonal(pattern)[..., 1:].mean(-1),
+        ),
+        Mistake(
+            "last query left out",
+            "the last query has a previous token, too: leave out the first query only.",
+            lambda pattern: _diagonal(pattern)[..., :-1].mean(-1),
+        ),
+        Mistake(
+            "any earlier token",
+            "this is the attention to all earlier tokens; only the token just before counts.",
+            lambda pattern: pattern.tril(-1).sum(-1)[..., 1:].mean(-1),
+        ),
         *(
             Mistake(
                 "first query wraps round",

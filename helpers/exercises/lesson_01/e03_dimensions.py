@@ -27,18 +27,25 @@ def _held(spectrum):
 
 
 def _known_spectra(trial: Trial) -> None:
-    """Spectra of known dimension: a geometric series, equal values, a single one."""
-    geometric = 0.5 ** torch.arange(12.0)
-    ratio = 3 * (1 - 0.5**12) / (1 + 0.5**12)
+    """Spectra of known dimension: a geometric and an arithmetic series, equal values, a single one.
+
+    Their sums and fractions differ, so that every mistake gives a count of its own.
+    """
+    geometric, ratio = 0.6 * 0.5 ** torch.arange(12.0), 3 * (1 - 0.5**12) / (1 + 0.5**12)
+    falling = torch.arange(9.0, 0, -1) / 20  # sums of it: 9, 17, 24, 30, 35, 39, 42, 44, 45 twentieths
     cases = [
         ((geometric, 0.8), [3, ratio]),
         ((geometric, 0.99), [7, ratio]),
         ((geometric,), [3, ratio]),
         ((torch.ones(10) / 3, 0.75), [8, 10]),
-        ((torch.tensor([5.0, 4, 3, 2, 1]), 0.7), [3, 45 / 11]),
-        ((torch.tensor([5.0, 0, 0]), 0.8), [1, 1]),
+        ((falling, 0.55), [4, 45**2 / 285]),
+        ((falling, 0.3), [2, 45**2 / 285]),
+        ((3 * falling, 0.91), [7, 45**2 / 285]),
+        ((torch.tensor([5.0, 4, 3, 2, 1]) / 9, 0.7), [3, 45 / 11]),
+        ((torch.tensor([0.3, 0, 0]), 0.8), [1, 1]),
         ((torch.tensor([3.0]), 0.4), [1, 1]),
-        ((torch.tensor([2, 1, 0.5, 0.5]), 0.75), [2, 32 / 11]),  # held exactly, without rounding
+        ((torch.tensor([1, 0.5, 0.25, 0.25]), 0.75), [2, 32 / 11]),  # held exactly, without rounding
+        ((torch.ones(400), 0.9012), [361, 400]),
     ]
     for arguments, expected in cases:
         trial.matches(arguments, torch.tensor(expected).float(), "number", tolerance=1e-3, pick=_as_tensor)
@@ -73,6 +80,11 @@ EXERCISE = Exercise(
             _variant(count=lambda spectrum, fraction: int((_held(spectrum) <= fraction).sum()) + 1),
         ),
         Mistake(
+            "one too many",
+            "one direction less holds the fraction already.",
+            _variant(count=lambda spectrum, fraction: int((_held(spectrum) < fraction).sum()) + 2),
+        ),
+        Mistake(
             "one too few",
             "these directions hold less than the fraction; one more is needed.",
             _variant(count=lambda spectrum, fraction: int((_held(spectrum) < fraction).sum())),
@@ -91,12 +103,28 @@ EXERCISE = Exercise(
             for answer in (
                 lambda spectrum, fraction=0.8: dimensions(spectrum**2, fraction),
                 _variant(count=lambda spectrum, fraction: dimensions(spectrum**2, fraction)[0]),
+                _variant(ratio=lambda spectrum: dimensions(spectrum**2)[1]),
             )
         ),
         Mistake(
             "ratio upside down",
             "the participation ratio is (Σ λ)² / Σ λ², not its inverse.",
             _variant(ratio=lambda spectrum: 1 / dimensions(spectrum)[1]),
+        ),
+        Mistake(
+            "ratio divided by the number",
+            "the participation ratio is divided by the number of directions; (Σ λ)² / Σ λ² holds sums, not means.",
+            _variant(ratio=lambda spectrum: dimensions(spectrum)[1] / len(spectrum)),
+        ),
+        Mistake(
+            "fraction ignored",
+            "the fraction is 0.8 in every call; use the argument.",
+            lambda spectrum, fraction=0.8: dimensions(spectrum, 0.8),
+        ),
+        Mistake(
+            "another default",
+            "the answer is right where fraction is passed; its default is 0.8.",
+            lambda spectrum, fraction=0.9: dimensions(spectrum, fraction),
         ),
         Mistake(
             "smallest directions first",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
-from helpers.exercises.inputs import generator, small_model
+from helpers.exercises.inputs import generator
 from helpers.residual import rotate
 
 NAMES = ("W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_U")
@@ -15,20 +15,17 @@ def _turned_back(*names):
     return lambda weights, R: rotate(weights, R) | {name: rotate(weights, R.T)[name] for name in names}
 
 
-def _logits_stay_and_the_basis_changes(trial: Trial) -> None:
-    """The logits stay the same and the embeddings are rotated."""
-    model = small_model()
-    weights = {name: getattr(model, name).clone() for name in NAMES}
+def _two_numbers_of_layers(trial: Trial) -> None:
+    """Models of two and of three layers."""
     R = torch.linalg.qr(torch.randn(20, 20, generator=generator(2))).Q
+    for n_layers, n_heads in [(2, 3), (3, 2)]:
+        _logits_stay_and_the_basis_changes(trial, _random_weights(n_layers, n_heads), R)
+
+
+def _logits_stay_and_the_basis_changes(trial: Trial, weights: dict[str, Tensor], R: Tensor) -> None:
+    """The logits stay the same and the embeddings are rotated."""
     tokens = torch.arange(16) % 11  # every token and every position
-    output = trial.call(weights, R)
-    _check_form(output, weights)
-    unchanged = [name for name in NAMES if torch.equal(output[name], weights[name])]
-    if unchanged:
-        raise Wrong(
-            "not all rotated",
-            f"left as they were: {', '.join(unchanged)}. Each of the seven writes to the stream or reads from it.",
-        )
+    _check_form(trial.call(weights, R), weights)
     expected = rotate(weights, R)
     trial.behaves(lambda answer: answer(weights, R)["W_E"], expected["W_E"], "token d_model", 1e-4, "W_E")
     trial.behaves(lambda answer: answer(weights, R)["W_U"], expected["W_U"], "d_model token", 1e-4, "W_U")
@@ -41,13 +38,24 @@ def _logits_stay_and_the_basis_changes(trial: Trial) -> None:
     )
 
 
+def _random_weights(n_layers: int, n_heads: int, d_model=20, d_head=5) -> dict[str, Tensor]:
+    """Random weights of an attention-only model with 11 tokens and 16 positions."""
+    reads, writes = (n_layers, n_heads, d_model, d_head), (n_layers, n_heads, d_head, d_model)
+    shapes = [(11, d_model), (16, d_model), reads, reads, reads, writes, (d_model, 11)]
+    numbers = generator(n_layers)
+    return {name: 0.4 * torch.randn(shape, generator=numbers) for name, shape in zip(NAMES, shapes)}
+
+
 def _check_form(output, weights: dict[str, Tensor]) -> None:
-    """Raise ``Wrong`` unless the output has the names and shapes of the weights."""
+    """Raise ``Wrong`` unless the output has the names and shapes of the weights and all changed."""
     if not isinstance(output, dict):
         raise Wrong("wrong type", f"expected a dict with {', '.join(NAMES)}, got {type(output).__name__}.")
     missing = [name for name in NAMES if name not in output]
     if missing:
         raise Wrong("other weights", f"expected {', '.join(NAMES)}; missing: {', '.join(missing)}.")
+    if len(output) > len(NAMES):
+        more = [str(name) for name in output if name not in NAMES]
+        raise Wrong("other weights", f"expected only {', '.join(NAMES)}; leave out: {', '.join(more)}.")
     for name in NAMES:
         wanted = list(weights[name].shape)
         if not isinstance(output[name], Tensor):
@@ -56,6 +64,17 @@ def _check_form(output, weights: dict[str, Tensor]) -> None:
         if output[name].shape != weights[name].shape:
             shape = list(output[name].shape)
             raise Wrong("wrong shape", f"expected {name} to keep its shape {wanted}, got {shape}.")
+    unchanged = [name for name in NAMES if _any_matrix_equal(output[name], weights[name])]
+    if unchanged:
+        raise Wrong(
+            "not all rotated",
+            f"left as they were, at least in one layer or head: {', '.join(unchanged)}. "
+            "Each of the seven writes to the stream or reads from it.",
+        )
+
+
+def _any_matrix_equal(left: Tensor, right: Tensor) -> bool:
+    return bool((left == right).flatten(-2).all(dim=-1).any())
 
 
 def _logits(weights: dict[str, Tensor], tokens: Tensor) -> Tensor:
@@ -80,7 +99,7 @@ EXERCISE = Exercise(
         "(x R)(Rᵀ W) = x W.",
     ),
     reference=rotate,
-    tests=(_logits_stay_and_the_basis_changes,),
+    tests=(_two_numbers_of_layers,),
     mistakes=tuple(
         Mistake(
             f"{' '.join(names)} rotated the other way",
@@ -90,6 +109,7 @@ EXERCISE = Exercise(
         )
         for names in (
             NAMES,
+            ("W_E", "W_pos", "W_O"),
             ("W_Q", "W_K", "W_V", "W_U"),
             ("W_Q", "W_K", "W_V"),
             ("W_Q", "W_K"),

@@ -1,10 +1,15 @@
 """Exercise 1.9: the logit lens."""
 
 import torch
+from torch.nn.functional import layer_norm
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 from helpers.residual import logit_lens_ranks
+
+
+def _rank(measure, token):
+    return (measure > measure[:, [token]]).sum(dim=-1).float()
 
 
 def _equals_sorted_positions(trial: Trial) -> None:
@@ -21,6 +26,19 @@ def _equals_sorted_positions(trial: Trial) -> None:
         trial.matches((residuals, W_U, token), torch.tensor(ranks).float(), "layer")
 
 
+def _logits_far_apart_and_close(trial: Trial) -> None:
+    """Logits of which a softmax makes ties, and 1500 that are 1/1024 apart, where rounding does."""
+    far = torch.tensor([[0.0, 300, 150, 149, -10], [-200, 0, -250, 10, -220]])
+    close = [250 + torch.randperm(1500, generator=generator(seed)) / 1024 for seed in range(3)]
+    for residuals, W_U, token in [(torch.eye(2), far, 0), (_one_direction_each(), torch.stack(close), 7)]:
+        trial.matches((residuals, W_U, token), _rank(residuals @ W_U, token), "layer")
+
+
+def _one_direction_each() -> torch.Tensor:
+    """Streams that are a direction or its opposite, so that each logit is one number of W_U."""
+    return torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
+
+
 EXERCISE = Exercise(
     id="1.9",
     title="the logit lens",
@@ -32,7 +50,7 @@ EXERCISE = Exercise(
         "token's own, and count.",
     ),
     reference=logit_lens_ranks,
-    tests=(_equals_sorted_positions,),
+    tests=(_equals_sorted_positions, _logits_far_apart_and_close),
     mistakes=(
         Mistake(
             "counted from 1",
@@ -63,6 +81,26 @@ EXERCISE = Exercise(
             "probabilities, not ranks",
             "these are the probabilities of the token; its rank is asked for.",
             lambda residuals, W_U, token: (residuals @ W_U).softmax(-1)[:, token],
+        ),
+        Mistake(
+            "ties of probabilities",
+            "these are ranks among probabilities: a softmax rounds those of low logits to 0. Compare the logits.",
+            lambda residuals, W_U, token: _rank((residuals @ W_U).softmax(-1), token),
+        ),
+        Mistake(
+            "residuals summed up",
+            "the rows are added up. Each row is the whole stream after a layer already.",
+            lambda residuals, W_U, token: _rank(residuals.cumsum(0) @ W_U, token),
+        ),
+        Mistake(
+            "LayerNorm first",
+            "this is what LayerNorm before W_U gives; here W_U reads the streams as they are.",
+            lambda residuals, W_U, token: _rank(layer_norm(residuals, residuals.shape[-1:]) @ W_U, token),
+        ),
+        Mistake(
+            "absolute logits",
+            "the absolute logits are compared; a logit of -9 is lower than one of 1.",
+            lambda residuals, W_U, token: _rank((residuals @ W_U).abs(), token),
         ),
         Mistake(
             "the top tokens",

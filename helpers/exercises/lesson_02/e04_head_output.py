@@ -72,6 +72,16 @@ EXERCISE = Exercise(
             lambda pattern, x, W_V, W_O: pattern @ head_output(pattern, x, W_V, W_O),
         ),
         Mistake(
+            "softmax on top",
+            "the pattern is a softmax already: use its weights as they are.",
+            lambda pattern, x, W_V, W_O: head_output(pattern.softmax(-1), x, W_V, W_O),
+        ),
+        Mistake(
+            "mask on top",
+            "weights above the diagonal are left out; use the pattern as it is.",
+            lambda pattern, x, W_V, W_O: head_output(pattern.tril(), x, W_V, W_O),
+        ),
+        Mistake(
             "W_O left out",
             "these are the mixed values; W_O carries them into the stream.",
             lambda pattern, x, W_V, W_O: pattern @ x @ W_V,

@@ -16,11 +16,18 @@ def _fractions(counts, dim=1, keepdim=True, smallest=1):
     return counts / counts.sum(dim=dim, keepdim=keepdim).clamp(min=smallest)
 
 
+def _pair_by_pair(tokens, d_vocab):
+    """Counts of the pairs of tokens 0 and 1, 2 and 3, and so on."""
+    pairs = tokens[: len(tokens) // 2 * 2].view(-1, 2)
+    return sum((_counts(pair, d_vocab) for pair in pairs), torch.zeros(d_vocab, d_vocab))
+
+
 def _equals_a_loop(trial: Trial) -> None:
-    """Oracle: a loop over pairs with a dictionary."""
+    """Oracle: a loop over pairs with a dictionary; also for a single token, without pairs."""
     drawn = torch.randint(4, (60,), generator=generator(0))
     once = torch.tensor([3, 1, 3, 3, 0, 6, 1, 5])  # 0 and 6 are followed once, 5 never, 2 and 4 do not occur
-    for tokens, d_vocab in [(drawn, 5), (once, 8), (torch.tensor([2, 0]), 3)]:
+    short = torch.tensor([2, 0])
+    for tokens, d_vocab in [(drawn, 5), (once, 8), (short, 3), (short[:1], 4)]:
         expected = torch.zeros(d_vocab, d_vocab)
         followers: dict[int, list[int]] = {}
         for first, second in zip(tokens.tolist(), tokens.tolist()[1:]):
@@ -64,7 +71,7 @@ EXERCISE = Exercise(
         Mistake(
             "shares of all pairs",
             "divide each row by its own sum, not all by the number of pairs.",
-            lambda tokens, d_vocab: _counts(tokens, d_vocab) / (len(tokens) - 1),
+            lambda tokens, d_vocab: _counts(tokens, d_vocab) / max(len(tokens) - 1, 1),
         ),
         Mistake(
             "divided by occurrences",
@@ -83,6 +90,32 @@ EXERCISE = Exercise(
             "NaN in empty rows",
             "a token that is never first has no followers: leave its row 0 instead of dividing by 0.",
             lambda tokens, d_vocab: _fractions(_counts(tokens, d_vocab), smallest=0),
+        ),
+        Mistake(
+            "uniform empty rows",
+            "a token that is never first has a row of 0s, not of equal fractions.",
+            lambda tokens, d_vocab: (
+                bigram_table(tokens, d_vocab)
+                + (_counts(tokens, d_vocab).sum(dim=1, keepdim=True) == 0) / d_vocab
+            ),
+        ),
+        Mistake(
+            "smoothed",
+            "every count is 1 higher; count only the pairs that occur.",
+            lambda tokens, d_vocab: _fractions(_counts(tokens, d_vocab) + 1),
+        ),
+        *(
+            Mistake(
+                "a pair left out",
+                f"the {which} pair is left out: tokens[:-1] with tokens[1:] are all pairs.",
+                lambda tokens, d_vocab, kept=kept: bigram_table(tokens[kept], d_vocab),
+            )
+            for which, kept in {"first": slice(1, None), "last": slice(None, -1)}.items()
+        ),
+        Mistake(
+            "pairs do not overlap",
+            "each token is in one pair; it is the second of one pair and the first of the next.",
+            lambda tokens, d_vocab: _fractions(_pair_by_pair(tokens, d_vocab)),
         ),
         Mistake(
             "circle closed",

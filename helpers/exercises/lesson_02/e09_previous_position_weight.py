@@ -9,9 +9,9 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def _causal(scores, first_masked=1):
+def _causal(scores, first_masked=1, fill=-torch.inf):
     masked = torch.ones_like(scores, dtype=torch.bool).triu(first_masked)
-    return scores.masked_fill(masked, -torch.inf)
+    return scores.masked_fill(masked, fill)
 
 
 def _variant(W_pos, W_Q, W_K, scale=lambda d_model, d_head: d_head**0.5, mask=_causal, dim=-1, offset=-1):
@@ -29,13 +29,16 @@ def _equals_a_loop(trial: Trial) -> None:
 
 
 def _large_scores(trial: Trial) -> None:
-    """Positions with a large common part: scores near 200, then near -200, as in trained heads."""
+    """Scores that lie near 400, near -400, or hundreds apart, as in trained heads."""
     W_pos = 1 + 0.02 * torch.randn(8, 6, generator=generator(3))
     W_Q = torch.rand(6, 3, generator=generator(4)) + 0.5
     W_K = torch.rand(6, 3, generator=generator(5)) + 0.5
-    for middle in (200, -200):
+    for middle in (400, -400):
         size = middle / ((W_pos @ W_Q) @ (W_pos @ W_K).T).mean() * 3**0.5
         trial.matches((W_pos, size * W_Q, W_K), _by_loop(W_pos, size * W_Q, W_K), "", tolerance=1e-3)
+    W_pos = torch.randn(12, 6, generator=generator(21))  # scores from -498 to 412
+    W_Q, W_K = 8 * torch.randn(2, 6, 3, generator=generator(20))
+    trial.matches((W_pos, W_Q, W_K), _by_loop(W_pos, W_Q, W_K), "", tolerance=1e-3)
 
 
 def _by_loop(W_pos, W_Q, W_K):
@@ -45,9 +48,10 @@ def _by_loop(W_pos, W_Q, W_K):
     return torch.stack([row.softmax(0)[-2] for row in rows]).mean().float()
 
 
-def _without_softmax(W_pos, W_Q, W_K):
-    """The measure with exp and a sum, which overflow."""
-    weights = ((W_pos @ W_Q) @ (W_pos @ W_K).T / W_Q.shape[1] ** 0.5).exp().tril()
+def _without_softmax(W_pos, W_Q, W_K, subtract=lambda scores: 0):
+    """The measure with exp, mask and a division, after something is subtracted from the scores."""
+    scores = (W_pos @ W_Q) @ (W_pos @ W_K).T / W_Q.shape[1] ** 0.5
+    weights = (scores - subtract(scores)).exp().tril()
     return (weights / weights.sum(-1, keepdim=True)).diagonal(-1).mean()
 
 
@@ -92,9 +96,48 @@ EXERCISE = Exercise(
             partial(_variant, mask=torch.clone, offset=1),
         ),
         Mistake(
+            "always 0",
+            "this is 0 whatever the weights. Mask the later keys, not the earlier ones, and take the diagonal one "
+            "below the main one.",
+            partial(_variant, offset=1),
+        ),
+        Mistake(
+            "mean of the whole pattern",
+            "this is always 1 / pos, the mean of the whole pattern; take that of one diagonal.",
+            lambda W_pos, *weights: torch.tensor(1 / len(W_pos)),
+        ),
+        Mistake(
+            "sum instead of mean",
+            "the weights are summed; take their mean.",
+            lambda W_pos, *weights: _variant(W_pos, *weights) * (len(W_pos) - 1),
+        ),
+        *(
+            Mistake(
+                "masked with a finite number",
+                "a masked score that is finite still gets weight beside scores as low as it: use -inf.",
+                partial(_variant, mask=partial(_causal, fill=fill)),
+            )
+            for fill in (-100, -300)
+        ),
+        Mistake(
             "softmax overflows",
-            "exp(200) is infinite and exp(-200) is 0. Use softmax, or subtract each row's maximum before exp.",
+            "exp of a score above 88 is inf, and of one below -104 it is 0; inf / inf and 0 / 0 are NaN. "
+            "Use softmax, or subtract each row's maximum before exp.",
             _without_softmax,
+        ),
+        *(
+            Mistake(
+                "a row of zeros",
+                "the weights of all keys that a position may attend to are 0, and 0 / 0 is NaN. Mask with -inf first; "
+                "then take the softmax, or subtract each row's own maximum before exp.",
+                partial(_without_softmax, subtract=subtract),
+            )
+            for subtract in (lambda scores: scores.amax(-1, keepdim=True), torch.max)
+        ),
+        Mistake(
+            "mask begins too late",
+            "the next position takes part in the softmax: the mask begins one above the diagonal, triu(1).",
+            partial(_variant, mask=partial(_causal, first_masked=2)),
         ),
         Mistake(
             "mask hides the position itself",
@@ -110,6 +153,11 @@ EXERCISE = Exercise(
             "scale is √d_model",
             "the scores are divided by √d_model; queries and keys have d_head numbers.",
             partial(_variant, scale=lambda d_model, d_head: d_model**0.5),
+        ),
+        Mistake(
+            "scale is d_head",
+            "the scores are divided by d_head; divide by its square root.",
+            partial(_variant, scale=lambda d_model, d_head: d_head),
         ),
         Mistake(
             "softmax over the query axis",

@@ -7,6 +7,7 @@ from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
 
 SAMPLES = 500
+STANDARD_DEVIATION = 0.2403  # of the scores for d_model = d_head = 2, from 4 million pairs
 
 
 def _has_the_right_distribution(trial: Trial) -> None:
@@ -72,14 +73,42 @@ def _draws_with_the_generator(trial: Trial) -> None:
 
 
 def _draws_every_circuit_anew(trial: Trial) -> None:
-    """Calls have the same variance, up to chance; with one circuit per call they do not."""
+    """Bounds lie four standard deviations of chance from the values of independent circuits."""
     drawn = generator(2)
-    variances = torch.stack([trial.call(3, 3, 80, drawn).var() for _ in range(40)])
-    if variances.std() / variances.mean() > 0.24:  # 0.13 ± 0.015 for circuits drawn anew
+    scores = torch.stack([trial.call(2, 2, 200, drawn) for _ in range(40)])
+    variances = scores.var(dim=1)
+    if variances.std() / variances.mean() > 0.122:  # 0.081 ± 0.009; one factor per call: 0.17
         raise Wrong(
             "circuit reused",
             "expected the same variance from every call, up to chance, got variances that differ more. "
-            "Draw both circuits of every pair anew.",
+            "Draw all four thin matrices of every pair anew.",
+        )
+    distances = (scores.square() - 0.5).square()  # large for a pair whose circuits stretch one direction
+    distances = distances - distances.mean()
+    neighbours = (distances[:, 1:] * distances[:, :-1]).mean() / distances.square().mean()
+    if neighbours > 0.05:  # 0 ± 0.01; neighbours that share a circuit: 0.11
+        raise Wrong(
+            "pairs not independent",
+            "expected independent pairs, got scores that are correlated with the next score. "
+            "Use every circuit in one pair only.",
+        )
+    spread = scores.std() / STANDARD_DEVIATION
+    if not 0.973 < spread < 1.027:  # 1 ± 0.006
+        raise Wrong(
+            "wrong spread",
+            f"expected the standard deviation of Gaussian circuits of rank d_head, got {spread:.2f} times "
+            "that for d_model = d_head = 2. Is each circuit the product of two thin matrices, are all four "
+            "independent, and are their entries normal with mean 0?",
+        )
+
+
+def _draws_normal_entries(trial: Trial) -> None:
+    """At two dimensions and rank 1 a score is a cosine: entries of 1 and -1 give 0 and 1 only."""
+    if trial.call(2, 1, 50, generator(3)).unique().numel() < 25:
+        raise Wrong(
+            "not normal",
+            "expected 50 different scores for d_model=2 and d_head=1, got the same few again and again. "
+            "Draw the entries from a normal distribution: torch.randn.",
         )
 
 
@@ -106,7 +135,12 @@ EXERCISE = Exercise(
         "Score each pair with `factored_score`, and `torch.stack` the scores.",
     ),
     reference=random_scores,
-    tests=(_has_the_right_distribution, _draws_with_the_generator, _draws_every_circuit_anew),
+    tests=(
+        _has_the_right_distribution,
+        _draws_with_the_generator,
+        _draws_normal_entries,
+        _draws_every_circuit_anew,
+    ),
     mistakes=(
         Mistake(
             "wrong spread",

@@ -30,6 +30,11 @@ def _equal_numbers_only(A, B):
     return pair_scores(A[:n], B[:n]).diagonal()
 
 
+def _spectral_scores(A, B):
+    product, sender, receiver = (torch.linalg.matrix_norm(M, 2) for M in (A[:, None] @ B[None], A, B))
+    return product / torch.outer(sender, receiver)
+
+
 EXERCISE = Exercise(
     id="3.5",
     title="every writer with every reader",
@@ -58,6 +63,21 @@ EXERCISE = Exercise(
             "one norm for all",
             "divide each score by the norms of its own two matrices, not of all of them together.",
             lambda A, B: _product_norms(A, B) / (A.norm() * B.norm()),
+        ),
+        Mistake(
+            "one norm only",
+            "divide by the norms of the receivers' matrices, too.",
+            lambda A, B: _product_norms(A, B) / A.norm(dim=(-2, -1))[:, None],
+        ),
+        Mistake(
+            "the other norm only",
+            "divide by the norms of the senders' matrices, too.",
+            lambda A, B: _product_norms(A, B) / B.norm(dim=(-2, -1)),
+        ),
+        Mistake(
+            "spectral norm",
+            "these are largest singular values. The Frobenius norm sums the squares of all entries.",
+            _spectral_scores,
         ),
         Mistake("not normalised", "divide by the norms of both matrices of a pair.", _product_norms),
         Mistake("squared", "these are squared scores. Take the root.", lambda A, B: pair_scores(A, B) ** 2),

@@ -88,6 +88,26 @@ EXERCISE = Exercise(
             _variant(norm=lambda weights: weights.sum().sqrt()),
         ),
         Mistake(
+            "one norm only",
+            "divide by Σ τ², too.",
+            lambda W_A, W_B: alignment(W_A, W_B) * W_B.norm() ** 2,
+        ),
+        Mistake(
+            "the other norm only",
+            "divide by Σ σ², too.",
+            lambda W_A, W_B: alignment(W_A, W_B) * W_A.norm() ** 2,
+        ),
+        Mistake(
+            "smallest first",
+            "order rows and columns by singular value, largest first. torch.linalg.eigh has the smallest first.",
+            lambda W_A, W_B: alignment(W_A, W_B).flip(0, 1),
+        ),
+        Mistake(
+            "sums squared",
+            "divide by the sums of squares, Σ σ² · Σ τ², not by the squared sums.",
+            _variant(norm=lambda weights: weights.sqrt().sum() ** 2),
+        ),
+        Mistake(
             "not divided",
             "divide by Σ σ² · Σ τ², the squared norms.",
             _variant(norm=lambda weights: 1),

@@ -9,11 +9,12 @@ from helpers.residual import project_out
 
 
 def _equals_least_squares(trial: Trial) -> None:
-    """Oracle: the residual of least squares, also for one vector and for batches."""
-    cases = [((4, 9), 3), ((8, 7), 2), ((6,), 4), ((2, 3, 8), 5), ((5, 6), 1)]
-    for seed, (shape, k) in enumerate(cases):
+    """Oracle: the residual of least squares, for vectors and batches; one column short or long."""
+    cases = [((4, 9), 3, 1), ((8, 7), 2, 0.01), ((6,), 4, 1), ((2, 3, 8), 5, 100), ((5, 6), 1, 1)]
+    for seed, (shape, k, length) in enumerate(cases):
         x = torch.randn(shape, generator=generator(seed))
         subspace = torch.randn(shape[-1], k, generator=generator(seed + 9)) + 0.4
+        subspace[:, 0] *= length
         rows, S = x.double().reshape(-1, shape[-1]), subspace.double()
         expected = rows - (S @ torch.linalg.lstsq(S, rows.T).solution).T
         axes = " ".join(["batch", "pos", "d_model"][-len(shape) :])
@@ -28,6 +29,13 @@ def _one_after_another(x, S):
     for column in normalize(S, dim=0).T:
         x = x - (x @ column)[..., None] * column
     return x
+
+
+def _gram_schmidt_with_the_column_before(x, S):
+    basis = [normalize(S[:, 0], dim=0)]
+    for column in S.T[1:]:
+        basis.append(normalize(column - (column @ basis[-1]) * basis[-1], dim=0))
+    return _without_columns(x, torch.stack(basis, dim=1))
 
 
 EXERCISE = Exercise(
@@ -68,6 +76,27 @@ EXERCISE = Exercise(
             "first direction only",
             "only the first direction is removed. Remove all of them.",
             lambda x, S: project_out(x, S[:, :1]),
+        ),
+        Mistake(
+            "last direction kept",
+            "the last column is not removed. Remove all of them.",
+            lambda x, S: project_out(x, S[:, :-1]),
+        ),
+        Mistake(
+            "weak direction kept",
+            "a short column is removed like a long one. Drop no direction with a small singular value.",
+            lambda x, S: x - x @ (S @ torch.linalg.pinv(S, rtol=0.05)),
+        ),
+        Mistake(
+            "everything taken away",
+            "nothing of x is left. A complete QR decomposition has columns that lie outside the subspace. "
+            "Use the reduced one, which is the default.",
+            lambda x, S: torch.zeros_like(x),
+        ),
+        Mistake(
+            "Gram-Schmidt in part",
+            "a column is made orthogonal to one earlier column only. Subtract its parts along all of them.",
+            _gram_schmidt_with_the_column_before,
         ),
         Mistake(
             "subtracted twice",

@@ -11,10 +11,18 @@ EXPLANATIONS = {
     "no beginning-of-text": "begin every row with the token bos, before the first copy.",
     "bos repeated": "repeat only the random tokens. bos stands once, at the start.",
     "each token twice": "repeat the whole sequence, not each token: use torch.cat.",
-    "second copy differs": "the second copy must hold the same tokens in the same order. Draw once.",
+    "second copy differs": "the second copy must hold the tokens of its row's first copy. "
+    "Put the same tensor in twice.",
+    "second copy in another order": "the second copy must hold its tokens in the order of the first. "
+    "Put the same tensor in twice.",
     "all rows alike": "every row has random tokens of its own. Draw a tensor [batch, length].",
+    "rows share one draw": "every row holds the same tokens, in another order. Draw a tensor [batch, length].",
+    "one token per row": "every position has a random token of its own. Draw a tensor [batch, length].",
     "bos among the tokens": "never draw bos: it marks the beginning and nothing else.",
     "no token twice": "draw every token independently, so that a token can come twice: torch.randint.",
+    "no token after itself": "draw every token independently, so that a token can follow itself.",
+    "dealt out": "every token comes exactly as often as every other. Draw each independently: torch.randint.",
+    "generator seeded": "the seed of the generator was set. Draw from the generator as it is.",
     "generator ignored": "generators with the same seed must give the same tokens. Pass generator=generator.",
     "not random": "another generator must give other tokens. Pass generator=generator.",
     "generator set back": "a second call with the same generator must give other tokens. "
@@ -36,16 +44,25 @@ def _has_the_properties(trial: Trial) -> None:
         _check_form(tokens, batch, length, bos)
         first = tokens[:, 1 : length + 1]
         if not torch.equal(first, tokens[:, length + 1 :]):
-            pairs = torch.equal(tokens[:, 1::2], tokens[:, 2::2])
-            _refuse("each token twice" if pairs else "second copy differs", True)
+            _refuse("each token twice", torch.equal(tokens[:, 1::2], tokens[:, 2::2]))
+            second = tokens[:, length + 1 :]
+            _refuse("second copy in another order", torch.equal(first.sort().values, second.sort().values))
+            _refuse("second copy differs", True)
         if batch > 200:
             _refuse("all rows alike", len(tokens.unique(dim=0)) == 1)
+            _refuse("rows share one draw", len(first.sort().values.unique(dim=0)) == 1)
+            _refuse("one token per row", torch.equal(first, first[:, :1].expand_as(first)))
             _check_frequencies(first, d_vocab, bos)
+            _check_independence(first, d_vocab)
 
 
 def _draws_from_the_generator(trial: Trial) -> None:
     *sizes, _ = arguments = (*SIZES[0], generator(0))
     tokens = trial.call(*arguments)
+    _refuse("generator seeded", arguments[-1].initial_seed() != 0)
+    other = generator(1)
+    trial.call(*sizes, other)
+    _refuse("generator seeded", other.initial_seed() != 1)
     _refuse("generator ignored", not torch.equal(tokens, trial.call(*sizes, generator(0))))
     _refuse("not random", torch.equal(tokens, trial.call(*sizes, generator(1))))
     _refuse("generator set back", torch.equal(tokens, trial.call(*arguments)))
@@ -87,8 +104,30 @@ def _check_frequencies(tokens: Tensor, d_vocab: int, bos: int) -> None:
             "not equally likely",
             f"expected each token except bos about {mean:.0f} times in {tokens.numel()} draws, got token "
             f"{rare} {counts[rare]} times and token {frequent} {counts[frequent]} times. "
-            "Draw from d_vocab - 1 tokens, and add 1 to those from bos on up.",
+            "torch.randint(d_vocab - 1, …) draws its numbers equally often. Add 1 to those from bos on up.",
         )
+    _refuse("dealt out", counts[frequent] - counts[rare] <= 1)
+
+
+def _check_independence(tokens: Tensor, d_vocab: int) -> None:
+    """Refuse tokens that depend on their neighbours: χ² of the counts of pairs."""
+    _refuse("no token after itself", not bool((tokens[:, 1:] == tokens[:, :-1]).any()))
+    neighbours = {
+        "before it in the row": (tokens[:, :-1], tokens[:, 1:]),
+        "above it in the row before": (tokens[:-1], tokens[1:]),
+    }
+    cells = (d_vocab - 1) ** 2
+    for where, (one, other) in neighbours.items():
+        counts = torch.bincount((d_vocab * one + other).flatten(), minlength=d_vocab**2)
+        expected = one.numel() / cells
+        distance = (counts[counts > 0] - expected).square().sum() / expected
+        distance += (cells - (counts > 0).sum()) * expected  # pairs that never come
+        if distance > cells + 8 * (2 * cells) ** 0.5:  # eight standard deviations of chance
+            raise Wrong(
+                "not independent",
+                f"expected independent tokens, got tokens that depend on the token {where}. "
+                "Draw a tensor [batch, length] with one torch.randint.",
+            )
 
 
 def _refuse(diagnosis: str, condition: bool) -> None:

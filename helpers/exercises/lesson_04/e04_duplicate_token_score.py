@@ -72,6 +72,23 @@ EXERCISE = Exercise(
             lambda p, period: p.diagonal(dim1=-2, dim2=-1).mean(-1),
         ),
         Mistake(
+            "attention to a later position",
+            "all scores are 0, as attention to later positions is. The earlier copy lies below the main "
+            "diagonal, with the query on axis -2: diagonal(-period, dim1=-2, dim2=-1).",
+            lambda p, period: torch.zeros(len(p)),
+        ),
+        Mistake(
+            "last query left out",
+            "these are queries period to 2·period - 1. Position 0 is beginning-of-text, so leave out query "
+            "`period`, the first entry of the diagonal, and keep the last.",
+            _with_diagonal(lambda diagonal, period: diagonal[..., :-1].mean(-1)),
+        ),
+        Mistake(
+            "divided by period + 1",
+            "the second copy has `period` queries, so divide by `period`.",
+            _with_diagonal(lambda diagonal, period: diagonal[..., 1:].sum(-1) / (period + 1)),
+        ),
+        Mistake(
             "divided by all queries",
             "divide by the number of queries of the second copy, not of all queries.",
             lambda p, period: p.diagonal(-period, dim1=-2, dim2=-1)[..., 1:].sum(-1) / p.shape[-1],

@@ -33,13 +33,18 @@ def _equals_single_entries(trial: Trial) -> None:
             trial.matches((z, head, kind, resampled_z), expected, "batch pos head d_head")
 
 
-def _variant(index=lambda head: (..., head, slice(None)), **changes):
-    """The reference with another part of z replaced, or with other values for some kinds."""
+def _of_head(head):
+    return ..., head, slice(None)
+
+
+def _variant(index=_of_head, kinds=tuple(VALUES), **changes):
+    """The reference with another part of z replaced for ``kinds``, or with other values."""
     values = VALUES | changes
 
     def answer(z, head, kind, resampled_z):
         new = z.clone()
-        new[index(head)] = values[kind](z, resampled_z)[index(head)]
+        part = index(head) if kind in kinds else _of_head(head)
+        new[part] = values[kind](z, resampled_z)[part]
         return new
 
     return answer
@@ -62,6 +67,42 @@ EXERCISE = Exercise(
             "every head replaced",
             "ablate one head only. The other heads keep their z.",
             _variant(index=lambda head: ...),
+        ),
+        *(
+            Mistake(
+                f'every head replaced for "{kind}"',
+                f'for kind "{kind}" every head is replaced. Replace the one head only.',
+                _variant(index=lambda head: ..., kinds=(kind,)),
+            )
+            for kind in VALUES
+        ),
+        *(
+            Mistake(
+                f'last position only for "{kind}"',
+                f'for kind "{kind}" only the last position is replaced. Replace all positions of the head.',
+                _variant(index=lambda head: (slice(None), -1, head), kinds=(kind,)),
+            )
+            for kind in VALUES
+        ),
+        Mistake(
+            "last position only",
+            "only the last position is replaced. Replace all positions of the head.",
+            _variant(index=lambda head: (slice(None), -1, head)),
+        ),
+        Mistake(
+            "later heads replaced, too",
+            "the slice `head:` holds all heads from this one on. Write `head` for this one only.",
+            _variant(index=lambda head: (..., slice(head, None), slice(None))),
+        ),
+        Mistake(
+            "mean of zeros",
+            'for "mean" the head is zero. Take the mean of z before you write zeros into the copy.',
+            _variant(mean=lambda z, resampled_z: torch.zeros_like(z)),
+        ),
+        Mistake(
+            "kinds swapped",
+            '"zero" gives the mean, and "mean" gives zeros. Swap the two branches.',
+            _variant(zero=VALUES["mean"], mean=VALUES["zero"]),
         ),
         Mistake(
             "a position instead of a head",

@@ -11,6 +11,8 @@ from helpers.exercises.lesson_04.heads_by_hand import (
     first_layer_input,
     mistake,
     nothing_written,
+    output_also_to,
+    output_times_strength,
     output_to,
 )
 from helpers.planted import previous_token_head
@@ -106,9 +108,22 @@ EXERCISE = Exercise(
         ),
         _mistake(
             "nothing written",
-            "the head attends but its output is zero. Is W_V or W_O still zero, or does W_V read "
-            "layout.position? Positions are added to what Q and K read, not to what V reads.",
+            "the head attends but its output is zero. Is W_V or W_O still zero, or does W_V read a subspace that "
+            "is empty for values? Only layout.token is not: positions are added to what Q and K read.",
             nothing_written,
+        ),
+        *(
+            _mistake(
+                "written to a second subspace, too",
+                f"the token is also written to layout.{subspace}. Write to layout.previous only.",
+                output_also_to(subspace),
+            )
+            for subspace in ("token", "output", "scratch")
+        ),
+        _mistake(
+            "strength in the output",
+            "what is written is multiplied by layout.strength. Multiply W_Q only.",
+            output_times_strength,
         ),
     ),
 )

@@ -11,6 +11,8 @@ from helpers.exercises.lesson_04.heads_by_hand import (
     check_head,
     mistake,
     nothing_written,
+    output_also_to,
+    output_times_strength,
     output_to,
     second_layer_input,
 )
@@ -105,6 +107,19 @@ EXERCISE = Exercise(
             "the head attends but its output is zero. Is W_V or W_O still zero, or does W_V read a subspace "
             "that is empty?",
             nothing_written,
+        ),
+        *(
+            _mistake(
+                "written to a second subspace, too",
+                f"the token is also written to layout.{subspace}. Write to layout.output only.",
+                output_also_to(subspace),
+            )
+            for subspace in ("token", "previous", "scratch")
+        ),
+        _mistake(
+            "strength in the output",
+            "what is written is multiplied by layout.strength. Multiply W_Q only.",
+            output_times_strength,
         ),
     ),
 )

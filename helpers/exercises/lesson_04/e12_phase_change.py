@@ -13,6 +13,10 @@ ROUND_VALUES = [  # half is reached exactly, only at the end, or passed twice
     [2, 1, 3, 0, -6],
     [7, 7, 6, 7, 1],
     [1, 0],
+    [0, 5, -5, 1],  # beyond the last value, in both directions
+    [6, -1, 9, 4],
+    [8, 2, 4],
+    [0, 8, 2],
 ]
 
 
@@ -50,6 +54,33 @@ def _first_past(threshold):
     return lambda steps, values: steps[_passed(values, threshold).int().argmax()]
 
 
+def _with_direction(rises):
+    """The reference with another test of the direction: ``rises(values)``."""
+
+    def answer(steps, values):
+        half = _half_way(values)
+        return steps[(values >= half if rises(values) else values <= half).int().argmax()]
+
+    return answer
+
+
+def _without_equality(rising: bool):
+    """The reference that leaves out exactly half where values rise, or where they fall."""
+
+    def answer(steps, values):
+        signed = (values - _half_way(values)) * (values[-1] - values[0]).sign()
+        strict = (values[-1] > values[0]) == rising
+        return steps[(signed > 0 if strict else signed >= 0).int().argmax()]
+
+    return answer
+
+
+def _interpolated(steps, values):
+    i = int(_passed(values).int().argmax())
+    way = (_half_way(values) - values[i - 1]) / (values[i] - values[i - 1])
+    return steps[i - 1] + way * (steps[i] - steps[i - 1])
+
+
 EXERCISE = Exercise(
     id="4.12",
     title="when it happened",
@@ -59,7 +90,7 @@ EXERCISE = Exercise(
         "Half of the way is the number in the middle between the first and the last value. "
         "The smallest and the largest value do not matter.",
         "A loss falls and a score rises. Once half of the way is done, "
-        "`values - half` has the same sign as `values[-1] - half`.",
+        "`values - half` is 0 or has the same sign as `values[-1] - half`.",
         "A comparison gives True or False for each record. `argmax` of these, as integers, is the index of "
         "the first True. Return the step there, not the index.",
     ),
@@ -88,6 +119,37 @@ EXERCISE = Exercise(
                 ((values - _half_way(values)) * (values[-1] - values[0]) > 0).int().argmax()
             ],
         ),
+        *(
+            Mistake(
+                f"exactly half left out where values {move}",
+                f"where values {move}, a value of exactly half counts, too: use {comparison}.",
+                _without_equality(move == "rise"),
+            )
+            for move, comparison in (("rise", ">="), ("fall", "<="))
+        ),
+        Mistake(
+            "values beyond the last left out",
+            "a value beyond the last entry has come more than half of the way, so it counts, too.",
+            lambda steps, values: steps[
+                ((values - values[-1]).abs() <= (values[-1] - values[0]).abs() / 2).int().argmax()
+            ],
+        ),
+        Mistake(
+            "direction from the extremes",
+            "the last minus the first value tells a rise from a fall. Do not compare where the largest and the "
+            "smallest value stand.",
+            _with_direction(lambda values: values.argmax() > values.argmin()),
+        ),
+        Mistake(
+            "direction from the first change",
+            "the last minus the first value tells a rise from a fall. The first change does not.",
+            _with_direction(lambda values: values[1] > values[0]),
+        ),
+        Mistake(
+            "interpolated",
+            "this lies between two recorded steps. Return the recorded step.",
+            _interpolated,
+        ),
         Mistake(
             "sign of the last value",
             "the last minus the first value tells a rise from a fall. The sign of the last value does not.",
@@ -114,6 +176,11 @@ EXERCISE = Exercise(
             "half of the final value",
             "half of the way lies between the first and the last entry. Add the first one.",
             _first_past(lambda values: values[-1] / 2),
+        ),
+        Mistake(
+            "half of the difference",
+            "half of the difference is a distance from the first entry. Add the first entry.",
+            _first_past(lambda values: (values[-1] - values[0]) / 2),
         ),
         Mistake(
             "mean as threshold",

@@ -60,6 +60,26 @@ EXERCISE = Exercise(
             "a window is [start, stop). Leave out the position stop.",
             _difference(lambda loss, start, stop: loss[start : stop + 1].mean()),
         ),
+        *(
+            Mistake(
+                "shifted by one",
+                f"both windows stand one position too {when}. Take loss[start:stop].",
+                _difference(lambda loss, start, stop, by=by: loss[start + by : stop + by].mean()),
+            )
+            for when, by in (("early", -1), ("late", 1))
+        ),
+        Mistake(
+            "first position left out",
+            "a window is [start, stop). The position start belongs to it.",
+            _difference(lambda loss, start, stop: loss[start + 1 : stop].mean()),
+        ),
+        Mistake(
+            "one length for both windows",
+            "the windows have different lengths. Divide each sum by the length of its own window.",
+            lambda loss, early, late: (
+                (loss[slice(*late)].sum() - loss[slice(*early)].sum()) / (early[1] - early[0])
+            ),
+        ),
         Mistake(
             "window taken as start and length",
             "a window is (start, stop), not (start, length).",

@@ -119,6 +119,20 @@ def output_to(subspace: str) -> Callable:
     return change
 
 
+def output_also_to(subspace: str) -> Callable:
+    """Return a change of ``W_O`` that writes to a second subspace as well."""
+
+    def change(layout, W_Q, W_K, W_V, W_O):
+        W_O[: layout.d_vocab, getattr(layout, subspace)] += torch.eye(layout.d_vocab)
+
+    return change
+
+
+def output_times_strength(layout, W_Q, W_K, W_V, W_O):
+    """Multiply ``W_O`` by the strength that is meant for ``W_Q``."""
+    W_O *= layout.strength
+
+
 def nothing_written(layout, W_Q, W_K, W_V, W_O):
     """Set ``W_O`` to zero."""
     W_O.zero_()

@@ -50,7 +50,36 @@ def ablated(
     return put(z, head, mean(z) if kind == "mean" else (resample or (lambda z: other))(z))
 
 
+def every_head(z, head, kind, other, *kinds):
+    """Ablation, of every head for ``kinds``."""
+    heads = range(z.shape[2]) if kind in kinds else [head]
+    for head in heads:
+        z = ablated(z, head, kind, other)
+    return z
+
+
+def zeros_first(z, head, kind, other):
+    new = put(z, head, torch.zeros(1))
+    return put(new, head, new.mean(0)) if kind == "mean" else ablated(z, head, kind, other)
+
+
+def last_position(z, head, kind, other, *kinds):
+    new = ablated(z, head, kind, other)
+    return torch.cat([z[:, :-1], new[:, -1:]], 1) if kind in kinds else new
+
+
 ABLATED = {
+    'every head replaced for "zero"': lambda *a: every_head(*a, "zero"),
+    'every head replaced for "mean"': lambda *a: every_head(*a, "mean"),
+    'every head replaced for "resample"': lambda *a: every_head(*a, "resample"),
+    'last position only for "zero"': lambda *a: last_position(*a, "zero"),
+    'last position only for "resample"': lambda *a: last_position(*a, "resample"),
+    "last position only": lambda *a: last_position(*a, "zero", "mean", "resample"),
+    "later heads replaced, too": lambda z, h, kind, o: torch.cat(
+        [z[:, :, :h], every_head(z, h, kind, o, kind)[:, :, h:]], 2
+    ),
+    "mean of zeros": zeros_first,
+    "kinds swapped": lambda z, h, kind, o: ablated(z, h, {"zero": "mean", "mean": "zero"}.get(kind, kind), o),
     "every head replaced": lambda z, h, kind, o: {"zero": z * 0, "mean": 0 * z + z.mean(0), "resample": o}[
         kind
     ],
@@ -122,7 +151,30 @@ def keys_one_ahead(layout):
     return W_Q, W_K, W_V, W_O
 
 
+def changed(head, matrix, change):
+    """A head with one of its four matrices changed."""
+
+    def answer(layout):
+        weights = list(head(layout))
+        weights[matrix] = change(weights[matrix], layout)
+        return weights
+
+    return answer
+
+
+def also_to(subspace, head):
+    def change(W_O, layout):
+        return W_O + head(layout, out=subspace)[3]
+
+    return changed(head, 3, change)
+
+
 BEFORE = {
+    "written to a second subspace, too": [also_to("token", previous), also_to("scratch", previous)],
+    "strength in the output": [
+        changed(previous, 2, lambda W_V, layout: W_V * layout.strength),
+        changed(previous, 3, lambda W_O, layout: W_O * layout.strength),
+    ],
     "attends to itself": [
         lambda layout: previous(layout, shift=0),
         lambda layout: previous(layout, shift=0, out=None),
@@ -151,6 +203,7 @@ BEFORE = {
     "written to layout.token": lambda layout: previous(layout, out="token"),
     "nothing written": [
         lambda layout: previous(layout, value="position"),
+        lambda layout: previous(layout, value="previous"),
         lambda layout: previous(layout, out=None),
     ],
     "all zeros": lambda layout: tuple(weight * 0 for weight in previous(layout)),
@@ -159,6 +212,8 @@ BEFORE = {
 }
 
 AFTER = {
+    "written to a second subspace, too": also_to("token", induction),
+    "strength in the output": changed(induction, 2, lambda W_V, layout: W_V * layout.strength),
     "duplicate-token head": lambda layout: induction(layout, key="token"),
     "query and key swapped": lambda layout: induction(layout, query="previous", key="token"),
     "too soft": lambda layout: induction(layout, strength=1.0),
@@ -186,7 +241,12 @@ RIGHT = {
     ],
     "4.7": ablated,
     "4.8": without,
-    "4.9": [previous, lambda layout: [weight.double() for weight in previous(layout)]],
+    "4.9": [
+        previous,
+        changed(previous, 0, lambda W_Q, layout: W_Q / layout.d_head**0.5),  # sharp enough
+        changed(previous, 2, lambda W_V, layout: W_V + induction(layout, value="scratch")[2]),  # empty
+        lambda layout: [weight.double() for weight in previous(layout)],
+    ],
     "4.10": [
         induction,
         lambda layout: [weight.roll(3, axis) for weight, axis in zip(induction(layout), (1, 1, 1, 0))],

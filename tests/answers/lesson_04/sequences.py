@@ -36,6 +36,26 @@ def bos_free(tokens, d_vocab, bos):
     return tokens
 
 
+def from_numbers(numbers, v, bos):
+    """Tokens without bos for numbers from 0 to v - 2."""
+    return torch.tensor([token for token in range(v) if token != bos])[numbers]
+
+
+def never_twice_in_a_row(b, n, v, bos, g):
+    return from_numbers(torch.randint(1, v - 1, (b, n), generator=g).cumsum(1) % (v - 1), v, bos)
+
+
+def mirrored_rows(b, n, v, bos, g):
+    numbers = torch.randint(v - 1, (b, n), generator=g)
+    numbers[1::2] = v - 2 - numbers[: 2 * (b // 2) : 2]
+    return from_numbers(numbers, v, bos)
+
+
+def dealt_out(b, n, v, bos, g):
+    numbers = torch.arange(b * n)[torch.randperm(b * n, generator=g)] % (v - 1)
+    return from_numbers(numbers.view(b, n), v, bos)
+
+
 REPEATED = {
     "no beginning-of-text": [
         lambda b, n, v, bos, g: draw(b, n, v, bos, g).repeat(1, 2),
@@ -61,18 +81,35 @@ REPEATED = {
             lambda *_: (bos + 1 + (torch.rand(b, n, generator=g) * (v - 2)).round().long()) % v,
         ),
     ],
-    "second copy differs": lambda b, n, v, bos, g: torch.hstack(
-        [torch.full((b, 1), bos), draw(b, 2 * n, v, bos, g)]
+    "second copy differs": [
+        lambda b, n, v, bos, g: torch.hstack([torch.full((b, 1), bos), draw(b, 2 * n, v, bos, g)]),
+        lambda b, n, v, bos, g: torch.hstack(
+            [torch.full((b, 1), bos), half := draw(b, n, v, bos, g), half.roll(1, 0)]
+        ),
+    ],
+    "second copy in another order": lambda b, n, v, bos, g: torch.hstack(
+        [torch.full((b, 1), bos), half := draw(b, n, v, bos, g), half.flip(1)]
     ),
+    "one token per row": lambda b, n, v, bos, g: repeated(b, 1, v, bos, g)[:, [0] + 2 * n * [1]],
+    "no token after itself": lambda b, n, v, bos, g: repeated(b, n, v, bos, g, never_twice_in_a_row),
+    "not independent": [
+        lambda b, n, v, bos, g: repeated(b, n, v, bos, g, mirrored_rows),
+        lambda b, n, v, bos, g: repeated(b, n, v, bos, g, lambda *sizes: draw(*sizes)[torch.arange(b) // 2]),
+    ],
+    "rows share one draw": lambda b, n, v, bos, g: torch.vstack(
+        [
+            repeated(1, n, v, bos, g, lambda *_, half=half: half[:, torch.randperm(n, generator=g)])
+            for half in b * [draw(1, n, v, bos, g)]
+        ]
+    ),
+    "dealt out": lambda b, n, v, bos, g: repeated(b, n, v, bos, g, dealt_out),
     "all rows alike": lambda b, n, v, bos, g: repeated(1, n, v, bos, g).repeat(b, 1),
     "each token twice": lambda b, n, v, bos, g: torch.hstack(
         [torch.full((b, 1), bos), draw(b, n, v, bos, g).repeat_interleave(2, 1)]
     ),
     "generator ignored": lambda b, n, v, bos, g: repeated(b, n, v, bos, None),
-    "not random": [
-        lambda b, n, v, bos, g: repeated(b, n, v, bos, torch.Generator().manual_seed(0)),
-        lambda b, n, v, bos, g: repeated(b, n, v, bos, g.manual_seed(3)),
-    ],
+    "not random": lambda b, n, v, bos, g: repeated(b, n, v, bos, torch.Generator().manual_seed(0)),
+    "generator seeded": lambda b, n, v, bos, g: repeated(b, n, v, bos, g.manual_seed(3)),
     "generator set back": lambda b, n, v, bos, g: repeated(
         b, n, v, bos, torch.Generator().manual_seed(g.initial_seed())
     ),
@@ -170,6 +207,12 @@ STRIPES = {
 # 4.4 ------------------------------------------------------------------------------------------------------------------
 
 DUPLICATE = {
+    "attention to a later position": [
+        lambda p, n: p.diagonal(n, 1, 2)[:, 1:].mean(1),
+        lambda p, n: looks_back(p.mT, n, n + 1),
+    ],
+    "last query left out": lambda p, n: looks_back(p[:, :-1, :-1], n, n),
+    "divided by period + 1": lambda p, n: looks_back(p, n, n + 1) * n / (n + 1),
     "this is the induction score": lambda p, n: looks_back(p, n - 1, n + 1),
     "beginning-of-text counted": lambda p, n: looks_back(p, n, n),
     "off by one: before the copy": lambda p, n: looks_back(p, n + 1, n + 1),

@@ -93,7 +93,29 @@ def past(values):
     return [bool(value >= halfway(values)) if rising else bool(value <= halfway(values)) for value in values]
 
 
+def with_direction(s, v, rising):
+    return first(s, v >= halfway(v) if rising else v <= halfway(v))
+
+
+def interpolated(s, v):
+    i = past(v).index(True)
+    return s[i - 1] + (s[i] - s[i - 1]) * (halfway(v) - v[i - 1]) / (v[i] - v[i - 1])
+
+
 WHEN = {
+    "values beyond the last left out": lambda s, v: first(s, 2 * (v - v[-1]).abs() <= (v[-1] - v[0]).abs()),
+    "direction from the extremes": lambda s, v: with_direction(s, v, v.argmax() > v.argmin()),
+    "direction from the first change": lambda s, v: with_direction(s, v, v[1] > v[0]),
+    "interpolated": interpolated,
+    "half of the difference": lambda s, v: first(
+        s, [(x - 0.5 * (v[-1] - v[0])) * (v[-1] - v[0]) >= 0 for x in v]
+    ),
+    "exactly half left out where values fall": lambda s, v: first(
+        s, v >= halfway(v) if v[-1] > v[0] else v < halfway(v)
+    ),
+    "exactly half left out where values rise": lambda s, v: first(
+        s, v > halfway(v) if v[-1] > v[0] else v <= halfway(v)
+    ),
     "index instead of step": lambda s, v: torch.tensor(float(past(v).index(True))),
     "only for what falls": lambda s, v: first(s, v <= halfway(v)),
     "only for what rises": lambda s, v: first(s, v >= halfway(v)),
@@ -109,7 +131,7 @@ WHEN = {
     "sign of the last value": lambda s, v: first(s, [(x - halfway(v)) * v[-1] >= 0 for x in v]),
     "direction ignored": lambda s, v: first(s, (v - v[0]).abs() >= 0.5 * (v[-1] - v[0]).abs()),
     "closest to half": lambda s, v: s[(v - halfway(v)).abs().argmin()],
-    "steps ignored": lambda s, v: v[past(v).index(True)],
+    "does not depend on steps": lambda s, v: v[past(v).index(True)],
     "wrong values": lambda s, v: s[min(past(v).index(True) + 1, len(s) - 1)],
 }
 
@@ -121,6 +143,18 @@ def window(loss, bounds, more=0):
 
 
 CONTEXT = {
+    "shifted by one": [
+        lambda x, early, late: x[1:][slice(*late)].mean() - x[1:][slice(*early)].mean(),
+        lambda x, early, late: x[late[0] - 1 : late[1] - 1].mean() - x[early[0] - 1 : early[1] - 1].mean(),
+    ],
+    "first position left out": lambda x, early, late: (
+        window(x, (late[0] + 1, late[1])) - window(x, (early[0] + 1, early[1]))
+        if early[1] - early[0] > 1
+        else torch.tensor(torch.nan)
+    ),
+    "one length for both windows": lambda x, early, late: (
+        (x[range(*late)].sum() - x[range(*early)].sum()) / len(range(*early))
+    ),
     "early minus late": lambda x, early, late: window(x, early) - window(x, late),
     "absolute value": lambda x, early, late: abs(window(x, late) - window(x, early)),
     "opposite sign": lambda x, early, late: -abs(window(x, late) - window(x, early)),
