@@ -38,13 +38,41 @@ class PublicModel:
     d_model: int
     megabytes: int  # of the download
     use: str
+    licence: str
+    weights: str  # precision in which they come
 
 
 ARENA = "attn-only-2l-arena"
 PUBLIC = {
-    "gpt2-small": PublicModel("gpt2", 12, 12, 768, 548, "IOI as published; every lesson at full size"),
+    "smollm2-135m": PublicModel(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        layers=30,
+        heads=9,
+        d_model=576,
+        megabytes=93,
+        use="a language model of today: rotary positions, shared keys and values, gated MLPs",
+        licence="Apache 2.0",
+        weights="rounded to 4 bits; in full precision with source='hub', 269 MB",
+    ),
+    "gpt2-small": PublicModel(
+        "gpt2",
+        layers=12,
+        heads=12,
+        d_model=768,
+        megabytes=548,
+        use="IOI as published; every lesson at full size",
+        licence="MIT",
+        weights="single precision",
+    ),
     ARENA: PublicModel(
-        "callummcdougall/attn_only_2L_half", 2, 12, 768, 184, "the two-layer model of the ARENA course"
+        "callummcdougall/attn_only_2L_half",
+        layers=2,
+        heads=12,
+        d_model=768,
+        megabytes=184,
+        use="the two-layer model of the ARENA course",
+        licence="not stated",
+        weights="half precision",
     ),
 }
 ARENA_FILE = "attn_only_2L_half.pth"

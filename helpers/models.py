@@ -17,6 +17,7 @@ from transformer_lens.supported_models import MODEL_ALIASES, OFFICIAL_MODEL_NAME
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from helpers import smollm2
 from helpers.hub import PUBLIC, ModelError, boot, download
 from helpers.shortformer import ShortformerModel, config, wrap
 
@@ -30,6 +31,7 @@ def load_model(
     device: str | torch.device | int | None = None,
     checkpoint: int | None = None,
     tokenizer: str | None = None,
+    source: str | None = None,
 ) -> TransformerBridge:
     """Return a model as a ``TransformerBridge``, in evaluation mode and without gradients.
 
@@ -37,9 +39,11 @@ def load_model(
     TransformerLens knows on the Hugging Face hub, or a folder. ``device``: the CPU unless given,
     because the course's models are small and numbers then agree everywhere. ``checkpoint``: a
     number of training tokens at which weights were kept (``checkpoints("attn-only-2l")``).
-    ``tokenizer``: the model whose tokenizer is used, for a model that comes without. Models with
-    LayerNorm come in compatibility mode (LayerNorm folded, weights centred). A model that was
-    downloaded once is loaded without asking the hub. Raises ``ModelError``.
+    ``tokenizer``: the model whose tokenizer is used, for a model that comes without. ``source``:
+    "hub" for the full-precision weights of smollm2-135m, which otherwise come from a Python
+    package, rounded to 4 bits. Models with LayerNorm or RMSNorm come in compatibility mode (the
+    norm folded, weights centred). A model that was downloaded once is loaded without a request.
+    Raises ``ModelError``.
 
     >>> load_model("attn-only-1l").cfg.n_layers
     1
@@ -50,8 +54,14 @@ def load_model(
     if checkpoint is not None and checkpoint not in checkpoints(name):
         remedy = f"choose one of {checkpoints(name)}" if checkpoints(name) else "leave checkpoint out"
         raise ModelError(f"{name} has no checkpoint {checkpoint}: {remedy}.")
+    if source not in (None, "hub") or (source and name != smollm2.NAME):
+        raise ModelError(
+            f'expected source="hub" for {smollm2.NAME}, got {source!r} for {name}: leave it out.'
+        )
     if name in shipped():
         return _load_shipped(name, device, checkpoint)
+    if name == smollm2.NAME and source is None:
+        return _boot_folder(smollm2.folder(), device)
     if not _may_be_on_hub(name):
         names = [*shipped(), *PUBLIC, *OFFICIAL_MODEL_NAMES]
         nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or list(shipped())
@@ -63,17 +73,18 @@ def load_model(
 
 
 def list_models() -> list[dict]:
-    """Return a row per model: name, sizes, origin ("from"), megabytes, and what to use it for.
+    """Return a row per model: name, sizes, origin ("from"), megabytes, licence, weights, use.
 
     >>> [row["name"] for row in list_models() if row["from"] == "shipped"][0]
     'attn-only-0l'
     """
-    entries = [(name, "shipped", entry) for name, entry in shipped().items()]
+    own = {"licence": "MIT", "weights": "half precision"}
+    entries = [(name, "shipped", entry | own) for name, entry in shipped().items()]
     entries += [(name, "download", vars(model)) for name, model in PUBLIC.items()]
-    sizes = ("layers", "heads", "d_model")
+    columns = ("megabytes", "licence", "weights", "use")
     return [
-        {"name": name, **{size: entry[size] for size in sizes}, "from": origin}
-        | {key: entry[key] for key in ("megabytes", "use")}
+        {"name": name, **{size: entry[size] for size in ("layers", "heads", "d_model")}, "from": origin}
+        | {key: entry[key] for key in columns}
         for name, origin, entry in entries
     ]
 
@@ -146,15 +157,20 @@ def read_model(folder: Path, weights_file: str = WEIGHTS_FILE, device: str = "cp
     sizes = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
     if "model_type" in sizes:  # in Hugging Face format
-        logging.disable_progress_bar()  # loading ends before a learner could read it
-        try:
-            return boot(str(folder), device, tokenizer)
-        finally:
-            logging.enable_progress_bar()
+        return _boot_folder(folder, device, tokenizer)
     bridge = wrap(ShortformerModel(config(**sizes)).to(device), tokenizer, folder.name)
     weights = load_file(folder / weights_file)
     bridge.load_state_dict({key: weight.float() for key, weight in weights.items()})
     return bridge
+
+
+def _boot_folder(folder: Path, device: str, tokenizer=None) -> TransformerBridge:
+    """Return the model of a folder in Hugging Face format, without a bar that ends at once."""
+    logging.disable_progress_bar()
+    try:
+        return boot(str(folder), device, tokenizer)
+    finally:
+        logging.enable_progress_bar()
 
 
 def sha256(file: Path) -> str:

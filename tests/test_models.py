@@ -49,6 +49,7 @@ def test_the_table_lists_every_model():
         "attn-only-1l",
         "attn-only-2l",
         "ioi-gpt2",
+        "smollm2-135m",
         "gpt2-small",
         "attn-only-2l-arena",
     }

@@ -28,7 +28,7 @@ class Card:
     paragraphs: list[str]
     colour: str = NOTE
     code: str = ""
-    picture: str = ""  # HTML
+    picture: str = ""  # HTML, below the first paragraph
 
     def __repr__(self) -> str:
         return "\n".join([self.heading, *self.paragraphs, *([self.code] if self.code else [])])
@@ -37,13 +37,14 @@ class Card:
         paragraphs = [
             re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text)) for text in self.paragraphs
         ]
-        body = "".join(f"<p style='margin:4px 0;white-space:pre-wrap'>{text}</p>" for text in paragraphs)
+        boxes = [f"<p style='margin:4px 0;white-space:pre-wrap'>{text}</p>" for text in paragraphs]
+        body = "".join([*boxes[:1], self.picture, *boxes[1:]])
         code = (
             f"<pre style='margin:6px 0;overflow-x:auto'>{html.escape(self.code)}</pre>" if self.code else ""
         )
         return (
             f"<div role='status' class='tex2jax_ignore' style='border-left:5px solid {self.colour};padding:4px 12px;margin:6px 0'>"
-            f"<strong>{html.escape(self.heading)}</strong>{body}{self.picture}{code}</div>"
+            f"<strong>{html.escape(self.heading)}</strong>{body}{code}</div>"
         )
 
 
@@ -110,7 +111,7 @@ def _table(title: str, numbers: Tensor, wrong: Tensor) -> str:
         for row in rows
     )
     body = "".join(f"<tr>{row}</tr>" for row in cells)
-    return f"<table><caption style='text-align:left'>{title}</caption><tbody>{body}</tbody></table>"
+    return f"<table style='color:inherit;font-size:13px;margin:4px 0'><caption style='text-align:left;color:inherit'>{title}</caption><tbody>{body}</tbody></table>"
 
 
 def _number(number: float, is_wrong: bool, title: str) -> str:

