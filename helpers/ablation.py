@@ -17,7 +17,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.components import PORTS, Port, check_heads
-from helpers.forward import Forward, Metric, Tokens, weighted_values
+from helpers.forward import Forward, Metric, Tokens
 from helpers.hooks import cut_path_hooks
 
 AblationKind = Literal["zero", "mean", "resample", "by template"]
@@ -91,10 +91,10 @@ def keep_only(
     x = base.resid_pre[0]
     for layer in range(model.cfg.n_layers):
         normalized = forward.ln1[layer](x)
-        q, k, v = (forward.project(normalized, layer, port) for port in PORTS)
-        z = weighted_values(forward.pattern(q, k), v)
+        q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
+        z = forward.attention.z(q, k, v, layer, base.rotary)
         keep_z = keep[layer].permute(1, 2, 0)[..., None].to(z.device)  # [prompt pos head 1]
-        x = x + forward.attn_out(torch.where(keep_z, z, replacement[layer]), layer)
+        x = forward.after_heads(x, torch.where(keep_z, z, replacement[layer]), layer)
         x = forward.advance(x, (layer, "resid_mid"), base)
     return forward.finish(x, forward.end, base, metric)[0]
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from transformer_lens import FactoredMatrix
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import per_query_head
+
 
 def soft_read(
     address: Float[Tensor, "query key"], memory: Float[Tensor, "key d_model"]
@@ -89,13 +91,14 @@ def bigram_table(tokens: Int[Tensor, " pos"], d_vocab: int) -> Float[Tensor, "fi
 def full_OV(model: TransformerBridge, layer: int, head: int) -> FactoredMatrix:
     """Full OV circuit  W_E W_V W_O W_U  of one head, ``[d_vocab, d_vocab]``, as a low-rank product.
 
-    Row: the token attended to. Column: the token whose logit it changes.
+    Row: the token attended to. Column: the token whose logit it changes. ``head`` is a query head.
 
     >>> from helpers.models import load_model
     >>> full_OV(load_model("attn-only-1l"), layer=0, head=3).shape
     torch.Size([3072, 3072])
     """
-    return FactoredMatrix(model.W_E @ model.W_V[layer, head], model.W_O[layer, head] @ model.W_U)
+    W_V = per_query_head(model.W_V[[layer]], model.cfg.n_heads)[0, head]
+    return FactoredMatrix(model.W_E @ W_V, model.W_O[layer, head] @ model.W_U)
 
 
 def effective_OV(

@@ -7,6 +7,8 @@ that write to the residual stream, and the ports Q, K and V, are those of Elhage
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
+from jaxtyping import Float
+from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 Port = Literal["q", "k", "v"]
@@ -43,6 +45,55 @@ class Component(NamedTuple):
         if self.kind == "head":
             return f"{self.layer}.{self.head}"
         return self.kind if self.layer is None else f"{self.kind} {self.layer}"
+
+
+def has_positions(model: TransformerBridge) -> bool:
+    """Return True if positions are vectors (W_pos), False if they rotate queries and keys.
+
+    >>> from helpers.models import load_model
+    >>> has_positions(load_model("attn-only-1l"))
+    True
+    """
+    return getattr(model.cfg, "positional_embedding_type", "standard") != "rotary"
+
+
+def per_query_head(tensor: Float[Tensor, "..."], n_heads: int, axis: int = 1) -> Float[Tensor, "..."]:
+    """Repeat what several query heads share (keys, values, W_K, W_V), so that each has its own.
+
+    ``axis`` counts the shared heads. Head h uses the shared head  h // (n_heads / n_shared).
+
+    >>> per_query_head(torch.tensor([[[1.0], [2.0]]]), n_heads=4).flatten()
+    tensor([1., 1., 2., 2.])
+    """
+    return tensor.repeat_interleave(n_heads // tensor.shape[axis], dim=axis)
+
+
+def head_weights(model: TransformerBridge) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return W_Q, W_K, W_V ``[layer head d_model d_head]`` and W_O of all query heads.
+
+    Query heads that share a key head (or value head) each get a copy of its weights.
+
+    >>> from helpers.models import load_model
+    >>> [list(W.shape) for W in head_weights(load_model("attn-only-1l"))][1:3]
+    [[1, 6, 384, 64], [1, 6, 384, 64]]
+    """
+    W_K, W_V = (per_query_head(W, model.cfg.n_heads) for W in (model.W_K, model.W_V))
+    return model.W_Q, W_K, W_V, model.W_O
+
+
+def bias(model: TransformerBridge, port: str) -> Float[Tensor, "layer ..."]:
+    """Return the bias "Q", "K", "V" or "O" of all layers, zeros for a model without it.
+
+    >>> from helpers.models import load_model
+    >>> bias(load_model("ioi-gpt2"), "O").shape
+    torch.Size([6, 192])
+    """
+    try:
+        return getattr(model, f"b_{port}")
+    except AttributeError:  # TransformerLens has no zeros for models without biases
+        W = getattr(model, f"W_{port}")
+        shape = (len(W), W.shape[-1]) if port == "O" else (*W.shape[:2], W.shape[-1])
+        return W.new_zeros(shape)
 
 
 def check_port(port: str) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Port, check_port
+from helpers.components import PORTS, Port, check_port, head_weights
 
 
 def composition_score(
@@ -34,16 +34,17 @@ def composition_scores(
 ) -> Float[Tensor, "layer1 head1 layer2 head2"]:
     """Composition scores of all pairs of heads; 0 where the receiver is not in a later layer.
 
-    The sender is head1 of layer1, the receiver head2 of layer2. With Cholesky factors L, L′ of
-    small Gram matrices, ‖W_V W_O W_in W_out‖ = ‖(Lᵀ W_O)(W_in L′)‖: one product of the sender's
-    [d_head, d_model] and the receiver's [d_model, d_head] matrix, for all heads of a layer at once.
+    The sender is head1 of layer1, the receiver head2 of layer2; both are query heads. With Cholesky
+    factors L, L′ of small Gram matrices, ‖W_V W_O W_in W_out‖ = ‖(Lᵀ W_O)(W_in L′)‖: one product of
+    the sender's [d_head, d_model] and the receiver's [d_model, d_head] matrix, for all heads of a
+    layer at once.
 
     >>> from helpers.models import load_model
     >>> composition_scores(load_model("attn-only-2l"), "k").shape
     torch.Size([2, 6, 2, 6])
     """
     check_port(port)
-    W_Q, W_K, W_V, W_O = model.W_Q, model.W_K, model.W_V, model.W_O
+    W_Q, W_K, W_V, W_O = head_weights(model)
     W_in, W_out = {"q": (W_Q, W_K.mT), "k": (W_K, W_Q.mT), "v": (W_V, W_O)}[port]
     senders = _root(W_V.mT @ W_V).mT @ W_O  # [layer head d_head d_model], the norm of W_V W_O
     receivers = W_in @ _root(W_out @ W_out.mT)  # [layer head d_model d_head], the norm of W_in W_out

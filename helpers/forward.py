@@ -3,6 +3,8 @@
 A patch changes nothing before its own layer and position, so a sweep takes everything earlier from
 a run without the patch. The patches of one layer after another join the same batch and go on
 together to the end. The last layer computes only the positions whose logits are read.
+
+Norms and MLPs are the model's own modules; attention is that of ``attention.py``.
 """
 
 from collections.abc import Callable
@@ -11,53 +13,59 @@ from math import sqrt
 from typing import Literal
 
 import torch
-from einops import einsum, repeat
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.attention import Attention, Rotary, before
 from helpers.components import PORTS
-from helpers.shortformer import ShortformerModel
 
 Tokens = Int[Tensor, "..."]  # [prompt pos]; Forward.run refuses any other shape with a sentence
 Step = tuple[int, Literal["resid_pre", "resid_mid"]]  # (layer, stream before attention or before MLP)
 Metric = Callable[[Float[Tensor, "prompt d_vocab"]], Float[Tensor, " prompt"]]
 PortValues = dict[tuple[int, str], list[tuple[int, Tensor]]]  # (layer, port): [(head, values), ...]
 MAX_BATCH_BYTES = 500_000_000
-COMPUTED_WITH = {  # flags that change what GPT-2 computes: the values that this forward pass implements
+COMPUTED_WITH = {  # flags that change what a model computes: the values that this forward pass implements
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
+    "attn_logit_softcapping": None,
+    "final_logit_softcapping": None,
 }
+PARTS_OF_BLOCKS = {"ln1", "ln2", "attn", "mlp"}
+PARTS_OF_ATTENTION = {"q", "k", "v", "qkv", "o", "q_norm", "k_norm"}
 
 
 @dataclass
 class Run:
-    """Activations of a model on prompts of one length: lists with one tensor per layer."""
+    """Activations of a model on prompts of one length: lists with one tensor per layer.
+
+    In a model whose attention and MLP read the same stream, ``resid_mid`` is the stream after both.
+    """
 
     tokens: Int[Tensor, "prompt pos"]
     resid_pre: list[Float[Tensor, "prompt pos d_model"]]  # one entry more than layers: the last is the end
     resid_mid: list[Float[Tensor, "prompt pos d_model"]]
     q: list[Float[Tensor, "prompt pos head d_head"]]
-    k: list[Float[Tensor, "prompt pos head d_head"]]
-    v: list[Float[Tensor, "prompt pos head d_head"]]
+    k: list[Float[Tensor, "prompt pos shared d_head"]]
+    v: list[Float[Tensor, "prompt pos shared d_head"]]
     z: list[Float[Tensor, "prompt pos head d_head"]]
+    mlp_out: list[Float[Tensor, "prompt pos d_model"]]
+    rotary: Rotary | None = None
 
     def at(self, step: Step) -> Float[Tensor, "prompt pos d_model"]:
         """Residual stream at a step."""
         layer, stage = step
         return self.resid_pre[layer] if stage == "resid_pre" else self.resid_mid[layer]
 
-    def mlp_out(self, layer: int) -> Float[Tensor, "prompt pos d_model"]:
-        """Output of one MLP."""
-        return self.resid_pre[layer + 1] - self.resid_mid[layer]
-
 
 class Forward:
-    """Forward pass of a GPT-2 or a shortformer model, whose logits are read at the last position.
+    """Forward pass of a decoder, whose logits are read at the last position.
 
-    Raises ``ValueError`` for another architecture, for a configuration that it does not implement,
-    for a model with hooks, and in the first run if its logits are not those of the model.
+    It knows GPT-2, shortformer and models of the kind of Llama, Qwen and GPT-NeoX: rotary
+    positions, shared keys and values, gated MLPs, attention and MLP in parallel. Raises
+    ``ValueError`` for parts and flags that it does not know, for a model with hooks, and in the
+    first run if its logits are not those of the model.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -69,19 +77,16 @@ class Forward:
     def __init__(self, model: TransformerBridge, max_bytes: int = MAX_BATCH_BYTES):
         _check_supported(model)
         self.model, self.max_bytes, self.compared = model, max_bytes, False
-        self.n_layers, self.d_head = model.cfg.n_layers, model.cfg.d_head
-        self.W_O, self.b_O, self.W_U, self.b_U = model.W_O, model.b_O, model.W_U, model.b_U
-        matrices, biases = (model.W_Q, model.W_K, model.W_V), (model.b_Q, model.b_K, model.b_V)
-        self.weights = {  # [layer d_model head*d_head], [layer head*d_head]
-            port: (W.permute(0, 2, 1, 3).flatten(2), b.flatten(1))
-            for port, W, b in zip(PORTS, matrices, biases)
-        }
+        self.n_layers, self.attention = model.cfg.n_layers, Attention(model)
+        self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U
+        self.parallel = bool(getattr(model.cfg, "parallel_attn_mlp", False))
+        self.window = getattr(getattr(model.original_model, "config", None), "sliding_window", None)
         # the modules themselves, without the hooks around them
         self.ln1 = [block.ln1.original_component for block in model.blocks]
-        self.ln2 = [block.ln2.original_component for block in model.blocks if hasattr(block, "mlp")]
-        self.mlp = [block.mlp.original_component for block in model.blocks if hasattr(block, "mlp")]
+        with_mlp = [block for block in model.blocks if hasattr(block, "mlp")]
+        self.ln2 = [getattr(block, "ln2", block.ln1).original_component for block in with_mlp]
+        self.mlp = [block.mlp.original_component for block in with_mlp]
         self.ln_final = model.ln_final.original_component
-        self.positions = model.W_pos if isinstance(model.original_model, ShortformerModel) else None
         self.end: Step = (self.n_layers, "resid_pre")
         self.steps: list[Step] = []
         for layer in range(self.n_layers):
@@ -90,27 +95,42 @@ class Forward:
 
     def run(self, tokens: Tokens) -> Run:
         """Run the model without any patch and keep all activations that a sweep needs."""
-        if tokens.ndim != 2:
-            raise ValueError(
-                f"expected tokens [prompt, pos], got shape {list(tokens.shape)}: add a prompt axis."
-            )
+        self._check_tokens(tokens)
         names = ["hook_resid_pre", *(f"attn.hook_{part}" for part in (*PORTS, "z"))]
         by_name = {name: [f"blocks.{layer}.{name}" for layer in range(self.n_layers)] for name in names}
         last = f"blocks.{self.n_layers - 1}.hook_resid_post"
+        angles = ("rotary_emb.hook_cos", "rotary_emb.hook_sin")
         expected = {last, *(hook_name for hook_names in by_name.values() for hook_name in hook_names)}
-        logits, cache = self.model.run_with_cache(tokens, names_filter=lambda name: name in expected)
+        logits, cache = self.model.run_with_cache(
+            tokens, names_filter=lambda name: name in expected | {*angles}
+        )
         missing = sorted(expected - set(cache))
         if missing:
             raise ValueError(
                 f"expected the hooks {missing} to fire, and they did not: this model is not supported."
             )
         resid_pre, q, k, v, z = ([cache[name] for name in by_layer] for by_layer in by_name.values())
-        resid_mid = [x + self.attn_out(z[layer], layer) for layer, x in enumerate(resid_pre)]
-        run = Run(tokens, [*resid_pre, cache[last]], resid_mid, q, k, v, z)
+        resid_pre.append(cache[last])
+        after_heads = [x + self.attention.out(z[layer], layer) for layer, x in enumerate(resid_pre[:-1])]
+        mlp_out = [after - x for after, x in zip(resid_pre[1:], after_heads)]
+        resid_mid = resid_pre[1:] if self.parallel else after_heads
+        rotary = Rotary(*(cache[name][0] for name in angles)) if angles[0] in cache else None
+        run = Run(tokens, resid_pre, resid_mid, q, k, v, z, mlp_out, rotary)
         if not self.compared:
             self._compare_logits(run, logits[0, -1])
             self.compared = True
         return run
+
+    def _check_tokens(self, tokens: Tokens) -> None:
+        if tokens.ndim != 2:
+            raise ValueError(
+                f"expected tokens [prompt, pos], got shape {list(tokens.shape)}: add a prompt axis."
+            )
+        if self.window is not None and tokens.shape[1] > self.window:
+            raise ValueError(
+                f"expected at most {self.window} tokens, because each position of this model attends to the "
+                f"last {self.window} only, got {tokens.shape[1]}: shorten the prompts."
+            )
 
     @torch.no_grad()
     def _compare_logits(self, run: Run, expected: Float[Tensor, " d_vocab"]) -> None:
@@ -123,7 +143,7 @@ class Forward:
                 "expected the logits that the model computes, got logits that differ by up to "
                 f"{(logits - expected).abs().max():.3g} (their standard deviation is {spread:.3g}): call "
                 "model.eval() if the model is in training mode, otherwise use hooks (helpers.hooks), because "
-                "not all that this model computes is implemented here."
+                f"not all that this model ({self.model.cfg.architecture}) computes is implemented here."
             )
 
     def sweep(
@@ -194,76 +214,57 @@ class Forward:
         start: int = 0,
         port_values: PortValues | None = None,
     ) -> Float[Tensor, "row query d_model"]:
-        """Stream ``x`` one step further: through a layer's attention or through its MLP."""
+        """Stream ``x`` one step further: through a layer's attention or through its MLP.
+
+        In a parallel block the first step is the whole block, and the second changes nothing.
+        """
         layer, stage = step
-        if stage == "resid_pre":
-            return self._attend(x, layer, base, start, port_values or {})
+        if stage == "resid_mid":
+            return x if self.parallel else x + self.mlp_out(x, layer)
+        z = self._z(x, layer, base, start, port_values or {})
+        return self.after_heads(x[:, x.shape[1] - z.shape[1] :], z, layer)
+
+    def after_heads(
+        self, x: Float[Tensor, "row pos d_model"], z: Float[Tensor, "row pos head d_head"], layer: int
+    ) -> Float[Tensor, "row pos d_model"]:
+        """Return ``resid_mid``: the stream ``x`` before a layer, and the outputs of its heads."""
+        after = x + self.attention.out(z, layer)
+        return after + self.mlp_out(x, layer) if self.parallel else after
+
+    def mlp_out(
+        self, x: Float[Tensor, "row pos d_model"], layer: int
+    ) -> Float[Tensor, "row pos d_model"] | float:
+        """Output of a layer's MLP that reads the stream ``x``; 0 in a model without MLPs."""
         if not self.mlp:
-            return x
+            return 0.0
         mlp, normalized = self.mlp[layer], self.ln2[layer](x)
         if self.model.cfg.act_fn == "gelu_new":  # one kernel where the module takes eight
-            return x + mlp.c_proj(gelu(mlp.c_fc(normalized), approximate="tanh"))
-        return x + mlp(normalized)
+            return mlp.c_proj(gelu(mlp.c_fc(normalized), approximate="tanh"))
+        return mlp(normalized)
 
-    def _attend(
+    def _z(
         self, x: Float[Tensor, "row pos d_model"], layer: int, base: Run, start: int, port_values: PortValues
-    ) -> Float[Tensor, "row query d_model"]:
-        """Stream ``x`` after a layer's attention; in the last layer at the last position only.
+    ) -> Float[Tensor, "row query head d_head"]:
+        """Return z of a layer that reads ``x``; in the last layer at the last position only.
 
         Keys and values before ``start`` are those of ``base``. ``port_values[layer, port]``, a list
-        of (head, values), replaces the queries, keys or values of some heads.
+        of (head, values), replaces the queries, keys or values of some query heads.
         """
-        end = start + x.shape[1]
+        attention, end = self.attention, start + x.shape[1]
         first_query = end - 1 if layer == self.n_layers - 1 else start
         normalized = self.ln1[layer](x)
-        q = self.project(normalized[:, first_query - start :], layer, "q", first_query)
-        k, v = (self.project(normalized, layer, port, start) for port in ("k", "v"))
-        for port, projected in zip(PORTS, (q, k, v)):
-            for head, values in port_values.get((layer, port), ()):
-                projected[:, :, head] = values[:, -projected.shape[1] :]
+        q = attention.project(normalized[:, first_query - start :], layer, "q", first_query)
+        k, v = (attention.project(normalized, layer, port, start) for port in ("k", "v"))
         if start > 0:
             patches = len(x) // len(base.tokens)
-            earlier = (before[layer][:, :start] for before in (base.k, base.v))
-            earlier = [repeat(before, "p ... -> (n p) ...", n=patches) for before in earlier]
-            k, v = torch.cat([earlier[0], k], dim=1), torch.cat([earlier[1], v], dim=1)
-        causal = torch.ones(end - first_query, end, dtype=torch.bool, device=x.device).tril(first_query)
-        q, k, v = (projected.transpose(1, 2) for projected in (q, k, v))
-        z = scaled_dot_product_attention(q, k, v, attn_mask=causal).transpose(1, 2)
-        return x[:, first_query - start :] + self.attn_out(z, layer)
-
-    def project(
-        self, normalized: Float[Tensor, "row pos d_model"], layer: int, port: str, start: int = 0
-    ) -> Float[Tensor, "row pos head d_head"]:
-        """Queries, keys or values of a layer at the positions from ``start`` on."""
-        if self.positions is not None and port != "v":
-            normalized = normalized + self.positions[start : start + normalized.shape[1]]
-        W, b = self.weights[port]
-        return (normalized @ W[layer] + b[layer]).unflatten(2, (-1, self.d_head))
-
-    def attn_out(
-        self, z: Float[Tensor, "row pos head d_head"], layer: int
-    ) -> Float[Tensor, "row pos d_model"]:
-        """Output of a layer's heads together, with the bias."""
-        return z.flatten(2) @ self.W_O[layer].flatten(0, 1) + self.b_O[layer]
-
-    def pattern(
-        self, q: Float[Tensor, "row pos head d_head"], k: Float[Tensor, "row pos head d_head"]
-    ) -> Float[Tensor, "row head pos pos"]:
-        """Attention pattern  softmax(q kᵀ / √d_head)  over the keys up to each query."""
-        scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) / sqrt(self.d_head)
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-        return scores.masked_fill(future, -torch.inf).softmax(dim=-1)
-
-
-def weighted_values(
-    pattern: Float[Tensor, "row head query key"], v: Float[Tensor, "row key head d_head"]
-) -> Float[Tensor, "row query head d_head"]:
-    """Return z, the mean of the values weighted by attention.
-
-    >>> weighted_values(torch.tensor([[[[0.5, 0.5]]]]), torch.tensor([[[[2.0]], [[4.0]]]])).item()
-    3.0
-    """
-    return einsum(pattern, v, "row head query key, row key head d_head -> row query head d_head")
+            k = torch.cat([before(base.k[layer], start, patches), k], dim=1)
+            v = torch.cat([before(base.v[layer], start, patches), v], dim=1)
+        ports = {"q": q, "k": k, "v": v}
+        for port in PORTS:
+            for head, values in port_values.get((layer, port), ()):
+                ports[port] = attention.for_each_query_head(ports[port])
+                ports[port][:, -values.shape[1] :, head] = values[:, -ports[port].shape[1] :]
+        return attention.z(*ports.values(), layer, base.rotary)
 
 
 def _check_supported(model: TransformerBridge) -> None:
@@ -272,11 +273,12 @@ def _check_supported(model: TransformerBridge) -> None:
         raise ValueError(
             "expected a model without hooks, found some: take them off with model.reset_hooks()."
         )
-    shortformer = isinstance(model.original_model, ShortformerModel)
-    if not shortformer and model.cfg.architecture != "GPT2LMHeadModel":
+    block = model.blocks[0]
+    parts = {*_parts(block) - PARTS_OF_BLOCKS, *_parts(block.attn) - PARTS_OF_ATTENTION}
+    if parts:
         raise ValueError(
-            f"expected a GPT-2 or a shortformer model, got {model.cfg.architecture}: "
-            "its layers compute something else."
+            f"expected blocks of {', '.join(sorted(PARTS_OF_BLOCKS))} alone, got {model.cfg.architecture} with "
+            f"{', '.join(sorted(parts))}, which is not implemented here: use hooks (helpers.hooks)."
         )
     for config in (model.cfg, getattr(model.original_model, "config", None)):
         for flag, implemented in COMPUTED_WITH.items():
@@ -286,3 +288,8 @@ def _check_supported(model: TransformerBridge) -> None:
                     f"expected a model with {flag}={implemented}, got {actual}: "
                     "load it with load_model, which folds the scale of attention into W_Q."
                 )
+
+
+def _parts(module: torch.nn.Module) -> set[str]:
+    """Return the names of a component's parts, without hooks and what the component wraps."""
+    return {name for name, _ in module.named_children() if not name.startswith(("hook_", "_original"))}

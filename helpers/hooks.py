@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import Hook, Port, check_path, check_port
+from helpers.components import PORTS, Hook, Port, check_path, check_port, head_weights
 
 HOOK_POINTS = {
     "resid": "hook_resid_pre",
@@ -45,7 +45,7 @@ def patch_hooks(
     """Hooks that patch one activation from the run on ``source``, a text of the same length.
 
     ``part``: "resid" is the residual stream before ``layer`` at position ``index``; "q", "k", "v"
-    and "out" (z) belong to head ``index``, at all positions.
+    and "out" (z) belong to head ``index``, at all positions: a key head for "k" and "v".
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -93,8 +93,8 @@ def cut_path_hooks(
     """Hooks under which one port of the receiver no longer reads what the sender wrote.
 
     The sender's output, carried through ``W_Q``, ``W_K`` or ``W_V`` of the receiver, is subtracted
-    from the receiver's query, key or value. All other heads still read it. Exact where no LayerNorm
-    stands between them.
+    from the receiver's query, key or value. All other heads still read it, but those that share the
+    receiver's key or value. Exact where no LayerNorm stands between them.
 
     >>> from helpers.models import load_model
     >>> hooks = cut_path_hooks(load_model("attn-only-2l"), (0, 1), (1, 2), "k")
@@ -104,7 +104,7 @@ def cut_path_hooks(
     check_port(port)
     check_path(sender, receiver)
     (sender_layer, sender_head), (receiver_layer, receiver_head) = sender, receiver
-    W = {"q": model.W_Q, "k": model.W_K, "v": model.W_V}[port][receiver_layer, receiver_head]
+    W = dict(zip(PORTS, head_weights(model)))[port][receiver_layer, receiver_head]
     outputs = {}
 
     def record(z, hook):
@@ -112,7 +112,8 @@ def cut_path_hooks(
 
     def subtract(activation, hook):  # [batch pos head d_head]
         activation = activation.clone()
-        activation[:, :, receiver_head] -= outputs[sender] @ W
+        shared = receiver_head * activation.shape[2] // model.cfg.n_heads  # itself, for queries
+        activation[:, :, shared] -= outputs[sender] @ W
         return activation
 
     return [

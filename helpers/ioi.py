@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from helpers.components import head_weights
 from helpers.models import DATA
 
 _WORDS = json.loads((DATA / "words.json").read_text(encoding="utf-8"))
@@ -276,7 +277,7 @@ def name_copy_scores(model: TransformerBridge, prompts: Prompts, k: int = 5) -> 
     return torch.stack(
         [
             torch.stack([name_copy_score(stream, tokens, *head, model.W_U, k) for head in zip(W_V, W_O)])
-            for W_V, W_O in zip(model.W_V, model.W_O)
+            for W_V, W_O in zip(*head_weights(model)[2:])
         ]
     )
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import Hook
+from helpers.components import Hook, head_weights
 from helpers.line_view import Line
 from helpers.sequences import check_one_text
 
@@ -43,7 +43,7 @@ def read_line(
     streams = [*before, cache[f"blocks.{layers[-1]}.hook_resid_post"][0]]
     outputs = [
         [_top_outputs(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
-        for stream, *weights in zip(before, model.W_V, model.W_O)
+        for stream, *weights in zip(before, *head_weights(model)[2:])
     ]
     patterns = torch.stack([cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in layers])
     words = [model.tokenizer.decode(token) for token in tokens[0]]

@@ -21,8 +21,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, check_heads, check_path, check_port
-from helpers.forward import MAX_BATCH_BYTES, Forward, Metric, PortValues, Tokens, weighted_values
+from helpers.components import PORTS, check_heads, check_path, check_port, per_query_head
+from helpers.forward import MAX_BATCH_BYTES, Forward, Metric, PortValues, Tokens
 
 PARTS = ("out", "q", "k", "v", "pattern")
 PROGRESS_BAR_DELAY_SECONDS = 2
@@ -72,9 +72,8 @@ def patch_mlp(
     if not hasattr(model.blocks[0], "mlp"):
         raise ValueError("expected a model with MLPs, got none: patch its heads or its residual stream.")
     runs = _Runs(model, into, source, metric, max_bytes)
-    base_out, source_out = runs.base.mlp_out, runs.source.mlp_out
-    layers = range(model.cfg.n_layers)
-    return runs.patch_stream({layer + 1: source_out(layer) - base_out(layer) for layer in layers})
+    outputs = zip(runs.source.mlp_out, runs.base.mlp_out)
+    return runs.patch_stream({layer + 1: after - before for layer, (after, before) in enumerate(outputs)})
 
 
 @torch.no_grad()
@@ -90,7 +89,8 @@ def patch_heads(
     """Metric with "out" (z), "q", "k", "v" or "pattern" of each head patched, at all positions.
 
     With ``by_position``, at one position at a time: ``[layer pos head prompt]``. A pattern's
-    position is that of its query. ``into`` and ``source`` are tokens ``[prompt pos]`` of one shape.
+    position is that of its query. Keys and values that query heads share are patched for one of
+    them at a time. ``into`` and ``source`` are tokens ``[prompt pos]`` of one shape.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -199,7 +199,8 @@ class _Runs:
         """
         q, k, v = (getattr(self.base, port)[layer] for port in PORTS)
         source_q, source_k, source_v = (getattr(self.source, port)[layer] for port in PORTS)
-        pattern = self.forward.pattern
+        attention, weighted_values = self.forward.attention, self.forward.attention.weighted_values
+        pattern = partial(attention.pattern, layer=layer, rotary=self.base.rotary)
         if part == "k":
             return lambda position: weighted_values(pattern(q, _replaced(k, source_k, position)), v)
         if part == "v":
@@ -223,7 +224,8 @@ class _Runs:
         port_values: PortValues = {}
         for layer, head, port in receivers:
             normalized = forward.ln1[layer](base.resid_pre[layer] + deltas[layer])
-            patched = forward.project(normalized, layer, port)[:, :, head]
+            patched = forward.attention.project(normalized, layer, port)
+            patched = per_query_head(patched, forward.model.cfg.n_heads, axis=2)[:, :, head]
             port_values.setdefault((layer, port), []).append((head, patched))
         first = min(layer for layer, _, _ in receivers)
         x = base.resid_pre[first]
@@ -233,13 +235,13 @@ class _Runs:
         self, sender: tuple[int, int], via: str
     ) -> dict[int, Float[Tensor, "prompt pos d_model"]]:
         """Change of the stream before each later layer, and at the end, on the sender's paths."""
-        (layer, head), base = sender, self.base
-        delta = (self.source.z[layer] - base.z[layer])[:, :, head] @ self.forward.W_O[layer, head]
+        (layer, head), base, forward = sender, self.base, self.forward
+        delta = (self.source.z[layer] - base.z[layer])[:, :, head] @ forward.W_O[layer, head]
         deltas = {}
-        for later in range(layer, self.forward.n_layers):
-            if via == "mlps":
-                moved = self.forward.advance(base.resid_mid[later] + delta, (later, "resid_mid"), base)
-                delta = moved - base.resid_pre[later + 1]
+        for later in range(layer, forward.n_layers):
+            reads = base.resid_pre[later] if forward.parallel else base.resid_mid[later]
+            if via == "mlps" and not (forward.parallel and later == layer):  # its MLP runs beside it
+                delta = delta + forward.mlp_out(reads + delta, later) - base.mlp_out[later]
             deltas[later + 1] = delta
         return deltas
 

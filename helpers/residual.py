@@ -69,7 +69,7 @@ def components_read(
     """Components that queries and keys of a layer read: outputs of earlier layers, and positions.
 
     Divided by the scale of the layer's LayerNorm where there is one, so that they sum to what
-    ``W_Q`` and ``W_K`` multiply.
+    ``W_Q`` and ``W_K`` multiply. Rotary positions are no component: they turn queries and keys.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-2l")
@@ -81,7 +81,7 @@ def components_read(
     earlier = [component.layer is None or component.layer < layer for component in components]
     outputs = outputs[torch.tensor(earlier)]
     components = [component for component, is_read in zip(components, earlier) if is_read]
-    if Component("position") not in components:
+    if Component("position") not in components and "hook_pos_embed" in cache:
         outputs = torch.cat([outputs, cache["hook_pos_embed"][:1]])
         components.append(Component("position"))
     scale = f"blocks.{layer}.ln1.hook_scale"

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Component, Head, Port
+from helpers.components import PORTS, Component, Head, Port, has_positions, head_weights
 from helpers.composition import composition_scores, port_scores
 from helpers.residual import decompose
 from helpers.sequences import check_one_text
@@ -113,14 +113,16 @@ def subspace_scores(model: TransformerBridge) -> SubspaceScores:
     """
     cfg = model.cfg
     pairs = torch.stack([composition_scores(model, port) for port in PORTS])  # [port layer head layer head]
-    sources = {Component("embedding"): model.W_E, Component("position"): model.W_pos}
+    sources = {Component("embedding"): model.W_E}
+    if has_positions(model):
+        sources[Component("position")] = model.W_pos
     if not cfg.attn_only:
         # model.W_out stacks all layers at every call, and one of them keeps the whole stack
         sources |= {Component("mlp", layer): W_out for layer, W_out in enumerate(model.W_out)}
     sources = {component: torch.linalg.qr(W, mode="r").R for component, W in sources.items()}
-    tables = []
+    tables, all_weights = [], head_weights(model)
     for layer in range(cfg.n_layers):
-        weights = (model.W_Q[layer], model.W_K[layer], model.W_V[layer], model.W_O[layer])
+        weights = [W[layer] for W in all_weights]
         earlier = [component for component in sources if component.layer is None or component.layer < layer]
         scores = [port_scores(sources[component], *weights) for component in earlier]  # each [port head]
         if cfg.attn_only:  # shortformer: positions never reach V

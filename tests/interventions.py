@@ -8,9 +8,10 @@ from transformer_lens import patching as tl
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.models import load_model
+from tests.families import SUPPORTED, family
 from tests.hub import save_gpt2
 
-MODELS = ("attn-only-2l", "gpt2", "gpt2 folded")
+MODELS = ("attn-only-2l", "gpt2", "gpt2 folded", *SUPPORTED)
 SIZES = dict(n_embd=36, n_layer=3, n_head=4, n_positions=24, vocab_size=3072, n_inner=50)  # no two alike
 GPT2_SMALL = dict(n_embd=768, n_layer=12, n_head=12, n_positions=1024, vocab_size=50257)
 
@@ -52,6 +53,8 @@ def model_named(name: str) -> TransformerBridge:
     """One of ``MODELS``: a shipped shortformer, and a random GPT-2 as it is and with LayerNorm folded."""
     if name == "attn-only-2l":
         return load_model(name)
+    if name in SUPPORTED:
+        return family(name)
     model = random_gpt2(**SIZES)
     if name == "gpt2 folded":
         model.enable_compatibility_mode()

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from helpers.exercises.inputs import small_model
-from helpers.forward import Forward, weighted_values
+from helpers.forward import Forward
 from helpers.models import load_model
 from helpers.planted import Layout, induction_model
+from tests.families import family
 from tests.interventions import INTO, MODELS, SIZES, SOURCE, metric, model_named, random_gpt2
 
 
@@ -24,9 +25,10 @@ def test_a_run_is_what_the_model_computes(model):
         for part in ("q", "k", "v", "z"):
             torch.testing.assert_close(getattr(run, part)[layer], cache[f"blocks.{layer}.attn.hook_{part}"])
         if hasattr(model.blocks[0], "mlp"):
-            mid, out = (cache[f"blocks.{layer}.hook_{name}"] for name in ("resid_mid", "mlp_out"))
+            out = cache[f"blocks.{layer}.hook_mlp_out"]
+            mid = cache[f"blocks.{layer}.hook_resid_{'post' if model.cfg.parallel_attn_mlp else 'mid'}"]
             torch.testing.assert_close(run.at((layer, "resid_mid")), mid, atol=1e-4, rtol=1e-4)
-            torch.testing.assert_close(run.mlp_out(layer), out, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(run.mlp_out[layer], out, atol=1e-4, rtol=1e-4)
         else:
             torch.testing.assert_close(run.resid_mid[layer], run.resid_pre[layer + 1], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(run.at((last + 1, "resid_pre")), cache[f"blocks.{last}.hook_resid_post"])
@@ -39,11 +41,16 @@ def test_queries_keys_values_pattern_and_z_are_those_of_the_model(model):
     for start in (0, 3):
         normalized = forward.ln1[1](run.resid_pre[1][:, start:])
         for port in ("q", "k", "v"):
-            ours, theirs = forward.project(normalized, 1, port, start), getattr(run, port)[1][:, start:]
+            ours, theirs = (
+                forward.attention.project(normalized, 1, port, start),
+                getattr(run, port)[1][:, start:],
+            )
             torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
-    pattern = forward.pattern(run.q[1], run.k[1])
+    pattern = forward.attention.pattern(run.q[1], run.k[1], 1, run.rotary)
     torch.testing.assert_close(pattern, cache["blocks.1.attn.hook_pattern"], atol=1e-5, rtol=0)
-    torch.testing.assert_close(weighted_values(pattern, run.v[1]), run.z[1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        forward.attention.weighted_values(pattern, run.v[1]), run.z[1], atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("start", [0, 4, 6])
@@ -87,11 +94,21 @@ def test_a_model_with_hooks_is_refused():
         Forward(model)
 
 
-def test_an_unsupported_architecture_is_refused():
-    model = random_gpt2(**SIZES)
-    model.cfg.architecture = "GPTNeoForCausalLM"
-    with pytest.raises(ValueError, match="expected a GPT-2 or a shortformer model, got GPTNeoForCausalLM"):
-        Forward(model)
+def test_parts_that_are_not_implemented_are_refused_by_name():
+    with pytest.raises(ValueError, match="got Gemma2ForCausalLM with ln1_post, ln2_post, which is not impl"):
+        Forward(family("gemma2"))
+
+
+def test_prompts_longer_than_the_window_of_attention_are_refused():
+    model = family("mistral")
+    Forward(model).run(INTO)
+    with pytest.raises(ValueError, match="expected at most 9 tokens, because each position .* got 14"):
+        Forward(model).run(INTO.repeat(1, 2))
+
+
+@pytest.mark.parametrize("name", ["llama", "neox"])
+def test_a_model_whose_norms_are_not_folded_is_the_same(name):
+    Forward(family(name, folded=False)).run(INTO)
 
 
 @pytest.mark.parametrize(

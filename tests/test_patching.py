@@ -44,10 +44,39 @@ def test_residual_and_mlp(model):
             patch_mlp(model, INTO, SOURCE, metric)
 
 
+def shares_keys(model):
+    return model.W_K.shape[1] != model.cfg.n_heads
+
+
+def by_pattern_or_z(model, part):
+    """Oracle where query heads share keys: the pattern (or z) of one of them, from a run with other keys (or values)."""
+    effects = torch.zeros(model.cfg.n_layers, model.cfg.n_heads, len(INTO))
+    _, source = model.run_with_cache(SOURCE)
+    for layer in range(model.cfg.n_layers):
+        name, seen = f"blocks.{layer}.attn.hook_{part}", "pattern" if part == "k" else "z"
+        with model.hooks(fwd_hooks=[(name, lambda x, hook, value=source[name]: value)]):
+            patched = model.run_with_cache(INTO)[1][f"blocks.{layer}.attn.hook_{seen}"]
+        for head in range(model.cfg.n_heads):
+
+            def replace(
+                x, hook, index=(slice(None),) * (1 if seen == "pattern" else 2) + (head,), value=patched
+            ):
+                x = x.clone()
+                x[index] = value[index]
+                return x
+
+            logits = model.run_with_hooks(INTO, fwd_hooks=[(f"blocks.{layer}.attn.hook_{seen}", replace)])
+            effects[layer, head] = metric(logits[:, -1])
+    assert (effects - effects.flatten()[0]).abs().max() > 1e-3
+    return effects
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_heads(model, part):
     ours = patch_heads(model, INTO, SOURCE, metric, part)
     assert ours.shape == (model.cfg.n_layers, model.cfg.n_heads, 3)
+    if part in ("k", "v") and shares_keys(model):
+        return close(ours, by_pattern_or_z(model, part))
     close(ours.mean(dim=-1), by_library(ALL_POSITIONS[part], model))
     ours = patch_heads(model, INTO, SOURCE, metric, part, by_position=True)
     assert ours.shape == (model.cfg.n_layers, 7, model.cfg.n_heads, 3)
@@ -64,6 +93,8 @@ def test_small_batches_change_nothing(model, max_bytes):
 def direct_paths(model, port):
     """Oracle: the metric with the path from head 0.1 into each head of later layers patched, ``[layer head]``."""
     caches = [model.run_with_cache(tokens)[1] for tokens in (SOURCE, INTO)]
+    if port in ("k", "v") and shares_keys(model):
+        return direct_paths_to_shared_keys(model, port, *caches)
     if has_mlps(model):
         return tl.get_act_patch_direct_path(model, INTO, *caches, mean_at_the_end, 0, 1, port, verbose=False)
     # TransformerLens refuses split inputs on native models; without LayerNorm a query changes by a product
@@ -78,6 +109,31 @@ def direct_paths(model, port):
 
         logits = model.run_with_hooks(INTO, fwd_hooks=[(f"blocks.1.attn.hook_{port}", add)])
         effects[1, head] = mean_at_the_end(logits)
+    return effects
+
+
+def direct_paths_to_shared_keys(model, port, source, into):
+    """Oracle: the pattern (or z) of one query head, from a run in which the layer's keys (or values) read the change."""
+    name = "blocks.0.attn.hook_z"
+    change = (source[name] - into[name])[:, :, 1] @ model.W_O[0, 1]
+    effects, seen = torch.zeros(model.cfg.n_layers, model.cfg.n_heads), "pattern" if port == "k" else "z"
+    for layer in range(1, model.cfg.n_layers):
+        kept = [f"blocks.{layer}.attn.hook_{other}" for other in "qkv" if other != port]
+        hooks = [(name, lambda x, hook, value=into[name]: value) for name in kept]
+        hooks.append((f"blocks.{layer}.hook_resid_pre", lambda x, hook: x + change))
+        with model.hooks(fwd_hooks=hooks):
+            patched = model.run_with_cache(INTO)[1][f"blocks.{layer}.attn.hook_{seen}"]
+        for head in range(model.cfg.n_heads):
+
+            def replace(
+                x, hook, index=(slice(None),) * (1 if seen == "pattern" else 2) + (head,), value=patched
+            ):
+                x = x.clone()
+                x[index] = value[index]
+                return x
+
+            logits = model.run_with_hooks(INTO, fwd_hooks=[(f"blocks.{layer}.attn.hook_{seen}", replace)])
+            effects[layer, head] = mean_at_the_end(logits)
     return effects
 
 
@@ -97,7 +153,7 @@ def test_paths_to_the_logits_and_through_mlps(model):
     expected = patch_heads(model, INTO, SOURCE, metric)[last]
     close(path_patch(model, INTO, SOURCE, metric, senders, "logits", via="mlps"), expected)
     direct = path_patch(model, INTO, SOURCE, metric, senders, "logits")
-    assert torch.allclose(direct, expected, atol=1e-4) == (not has_mlps(model))
+    assert torch.allclose(direct, expected, atol=1e-4) == (not has_mlps(model) or model.cfg.parallel_attn_mlp)
 
 
 def test_several_receivers_are_patched_at_once(model):
