@@ -54,7 +54,24 @@ def ranked(activations, count, key=lambda value: -value, first=1, shift=0, per_t
     return torch.tensor(contexts[:count])
 
 
+def of_later_texts(shift):
+    def answer(a, n):
+        texts, positions = ranked(a[1:], n, first=0).T
+        return torch.stack([texts + shift, positions], 1)
+
+    return answer
+
+
+def ranked_with_first(a, n):
+    texts = a.amax(1).argsort(descending=True)[:n]
+    return torch.tensor([(text, 1 + max(range(8), key=lambda pos: a[text, pos + 1])) for text in texts])
+
+
 WRONG["6.2"] = {
+    "texts ranked with position 0": ranked_with_first,
+    "0 written at position 0": lambda a, n: ranked(a * (torch.arange(a.shape[1]) > 0), n, first=0),
+    "first text left out": [of_later_texts(0), of_later_texts(1)],
+    "last position instead of the first": lambda a, n: ranked(a[:, :-1], n, first=0),
     "several contexts of one text": lambda a, n: ranked(a, n, per_text=99),
     "beginning-of-text counted": lambda a, n: ranked(a, n, first=0),
     "off by one": lambda a, n: ranked(a, n, shift=-1),
@@ -106,7 +123,7 @@ WRONG["6.3"] = {
     "dot product": lambda *arguments: cosine(*arguments, unit=False),
     "sign lost": lambda *arguments: cosine(*arguments) ** 2 / cosine(*arguments).abs(),
     "raw weights": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V),
-    "gain ignored": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V) ** 2,
+    "does not depend on gain": lambda K, V, gain: nn.functional.cosine_similarity(K.T, V) ** 2,
     "exception": lambda K, V, gain: nn.functional.cosine_similarity(gain * K, V),
 }
 RIGHT["6.3"] = [
@@ -136,6 +153,13 @@ WRONG["6.4"] = {
     "bias after the ReLU": lambda W, b, x, i: (
         error(W, b, x, i, inside=0, relu=lambda p: p.relu() + b).sum(1).mean()
     ),
+    "another activation function": [
+        lambda *arguments: error(*arguments, relu=nn.functional.gelu).sum(1).mean(),
+        lambda *arguments: error(*arguments, relu=lambda pre: pre.exp().log1p()).sum(1).mean(),
+    ],
+    "mean over features, sum over rows": lambda *arguments: error(*arguments).mean(1).sum(),
+    "divided by the importances": lambda W, b, x, i: (error(W, b, x, i) / i.sum()).sum(1).mean(),
+    "root of the importance": lambda W, b, x, i: error(W, b, x, i.sqrt()).sum(1).mean(),
     "importance left out": lambda *arguments: error(*arguments, weights=1).sum(1).mean(),
     "importance squared": lambda W, b, x, i: error(W, b, x, i**2).sum(1).mean(),
     "importance in the input": lambda W, b, x, i: error(W, b, i * x, i, weights=1).sum(1).mean(),
@@ -246,7 +270,33 @@ def that_changes_strength(direction, strength):
     return add
 
 
+def from_the_first_run(direction, strength):
+    kept = []
+
+    def add(resid, hook):
+        kept.append(at(AFTER_FIRST, resid, strength * direction))
+        return kept[0]
+
+    return add
+
+
+def push_of_the_first_run(direction, strength):
+    kept = []
+
+    def add(resid, hook):
+        kept.append(at(AFTER_FIRST, 0 * resid, strength * direction))
+        return resid + kept[0]
+
+    return add
+
+
 WRONG["6.6"] = {
+    "the stream of another run": with_parameters(from_the_first_run),
+    "last position left alone": hook(lambda resid, s, d: at(slice(-1), resid, s * d)),
+    "first feature left alone": hook(lambda resid, s, d: resid + s * d * torch.eye(6)[1:].sum(0)),
+    "scaled by the length of the stream": hook(
+        lambda resid, s, d: at(AFTER_FIRST, resid, s * d * resid.norm(dim=-1, keepdim=True))
+    ),
     "first position steered, too": hook(lambda resid, s, d: torch.add(resid, d, alpha=s)),
     "only the last position": hook(lambda resid, s, d: at(-1, resid, s * d)),
     "strength left out": hook(lambda resid, s, d: at(AFTER_FIRST, resid, d)),
@@ -268,13 +318,24 @@ WRONG["6.6"] = {
     "another place": [
         hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d), "blocks.{}.hook_resid_mid"),
         hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d), "hook_resid_pre"),
+        lambda direction, layer, strength: hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d))(
+            direction, layer % 10, strength
+        ),
     ],
     "not a hook": [
         lambda direction, layer, strength: lambda resid, hook: resid + strength * direction,
         lambda direction, layer, strength: strength * direction,
+        lambda direction, layer, strength: ("hook_resid_pre", nn.Identity()),
     ],
-    "wrong values": hook(lambda resid, s, d: at(0, resid, s * d)),
-    "exception": hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d @ d @ d)),
+    "wrong values": [
+        hook(lambda resid, s, d: at(0, resid, s * d)),
+        hook(lambda resid, s, d: at(AFTER_FIRST if resid.shape[1] > 1 else 0, resid, s * d)),
+    ],
+    "exception": [
+        hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d @ d @ d)),
+        with_parameters(push_of_the_first_run),
+        hook(lambda resid, s, d: resid + (torch.arange(64) > 0)[: resid.shape[1], None] * s * d),
+    ],
 }
 RIGHT["6.6"] = [
     hook(lambda resid, s, d: at(AFTER_FIRST, resid, s * d)),
@@ -318,7 +379,7 @@ WRONG["6.7"] = {
     ),
     "negative texts left out": lambda model, yes, no, layer: mean_stream(model, yes, layer),
     "length 1": lambda *arguments: difference()(*arguments) / difference()(*arguments).norm(),
-    "layer ignored": lambda model, yes, no, layer: difference()(model, yes, no, 0),
+    "does not depend on layer": lambda model, yes, no, layer: difference()(model, yes, no, 0),
     "exception": lambda model, yes, no, layer: difference(place="hook_resid")(model, yes, no, layer),
     "returned None": lambda *arguments: None,
 }
@@ -348,10 +409,27 @@ def kl(plain, steered, dim=-1, of=lambda p, q: p.exp() * (p - q), reduce=lambda 
 
 
 WRONG["6.8"] = {
-    "log of 0": [
+    "NaN or infinite": [
+        lambda *arguments: torch.distributions.kl_divergence(
+            *(torch.distributions.Categorical(logits=logits) for logits in arguments)
+        ).mean(),
+        lambda *arguments: kl(*arguments, of=lambda p, q: torch.xlogy(p.exp(), p.exp() / q.exp())),
+        lambda a, b: (a.softmax(-1) * (a - a.exp().sum(-1, True).log() - b.log_softmax(-1))).sum(-1).mean(),
         lambda a, b: (a.softmax(-1) * (a.softmax(-1).log() - b.softmax(-1).log())).sum(-1).mean(),
         lambda a, b: (a.softmax(-1) * (a.softmax(-1) / b.softmax(-1)).log()).sum(-1).mean(),
     ],
+    "small probabilities cut off": [
+        lambda *arguments: kl(
+            *arguments, of=lambda p, q: p.exp() * ((p.exp() + 1e-10).log() - (q.exp() + 1e-10).log())
+        ),
+        lambda *arguments: kl(*arguments, of=lambda p, q: p.exp() * (p - q.exp().clamp_min(1e-30).log())),
+        lambda *arguments: kl(*arguments, of=lambda p, q: p.exp() * (p - q.clamp_min(-100))),
+        lambda *arguments: kl(*arguments, of=lambda p, q: (p.exp() * (p - q.exp().log())).nan_to_num(0, 0)),
+    ],
+    "weighted by q": lambda *arguments: kl(*arguments, of=lambda p, q: q.exp() * (p - q)),
+    "both directions": lambda *arguments: (kl(*arguments) + kl(*arguments[::-1])) / 2,
+    "softmax applied twice": lambda a, b: kl(a.softmax(-1), b.softmax(-1)),
+    "last position only": lambda a, b: kl(a[:, -1:], b[:, -1:]),
     "the other direction": lambda plain, steered: kl(steered, plain),
     "the wrong way round inside": lambda *arguments: -kl(*arguments),
     "summed over positions": lambda *arguments: kl(*arguments, reduce=torch.sum),
@@ -367,7 +445,10 @@ WRONG["6.8"] = {
         (plain.softmax(-1) * plain - plain.softmax(-1) * steered).sum(-1).mean()
     ),
     "one number per position": lambda *arguments: kl(*arguments, reduce=lambda each: each.sum(-1)),
-    "wrong values": lambda *arguments: kl(*arguments, of=lambda p, q: (p.exp() - q.exp()).abs()),
+    "wrong values": [
+        lambda *arguments: kl(*arguments, of=lambda p, q: (p.exp() - q.exp()).abs()),
+        lambda *arguments: kl(*arguments, of=lambda p, q: (p.exp() * (p - q)).topk(10).values),
+    ],
 }
 RIGHT["6.8"] = [
     lambda a, b: (a.softmax(-1) * (a.log_softmax(-1) - b.log_softmax(-1))).sum(-1).mean().item(),
@@ -379,6 +460,6 @@ RIGHT["6.8"] = [
         log_target=True,
     ),
     lambda a, b: torch.distributions.kl_divergence(
-        torch.distributions.Categorical(logits=a), torch.distributions.Categorical(logits=b)
+        torch.distributions.Categorical(logits=a.double()), torch.distributions.Categorical(logits=b.double())
     ).mean(),
 ]

@@ -26,6 +26,22 @@ def _score(
     return answer
 
 
+def _among_the_names(names_of):
+    """The score if a token must be among the k highest of ``names_of(tokens)``."""
+
+    def answer(stream, tokens, W_V, W_O, W_U, k):
+        names = names_of(tokens)
+        top = _ov_logits(stream, W_V, W_O, W_U)[:, names].topk(min(k, len(names)), dim=-1).indices
+        return (names[top] == tokens[:, None]).any(dim=-1).float().mean()
+
+    return answer
+
+
+def _each_name_once(stream, tokens, W_V, W_O, W_U, k):
+    hits = _score(reduce=lambda hits: hits)(stream, tokens, W_V, W_O, W_U, k)
+    return torch.stack([hits[tokens == token].max() for token in tokens.unique()]).mean()
+
+
 def _inputs(n_names: int, d_model: int, d_head: int, d_vocab: int):
     """A head that copies some names, repeated ones among them, and lowers or ignores the others."""
     random = generator(0)
@@ -68,6 +84,31 @@ EXERCISE = Exercise(
             "the stream unembedded as it is",
             "this is the logit lens of the stream, not of the head's output: W_V and W_O are missing.",
             _score(lambda stream, W_V, W_O, W_U: stream @ W_U),
+        ),
+        Mistake(
+            "the stream added",
+            "take the logits of the head's output alone, without the stream that it is added to.",
+            _score(lambda stream, W_V, W_O, W_U: (stream + stream @ W_V @ W_O) @ W_U),
+        ),
+        Mistake(
+            "largest in size",
+            "a strongly negative logit lowers a token: take the highest, without abs().",
+            _score(lambda *head: _ov_logits(*head).abs()),
+        ),
+        Mistake(
+            "the highest of the names",
+            "rank a token among the whole vocabulary, not only among the given tokens.",
+            _among_the_names(lambda tokens: tokens),
+        ),
+        Mistake(
+            "the highest of the names",
+            "rank a token among the whole vocabulary, not only among the given tokens.",
+            _among_the_names(torch.unique),
+        ),
+        Mistake(
+            "each name counted once",
+            "every row counts: divide by the number of rows, not by that of different tokens.",
+            _each_name_once,
         ),
         Mistake(
             "only the highest",

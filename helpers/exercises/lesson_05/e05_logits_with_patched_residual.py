@@ -39,6 +39,33 @@ def _add(resid, stream, position):
     resid[:, position] += stream[:, position]
 
 
+def _patched_in_place(model, into, stream, layer, position):
+    """The stream after attention, which reaches the next layer only if it is changed in place."""
+
+    def patch(resid, hook):
+        resid[:, position] = stream[:, position]
+        return resid
+
+    return model.run_with_hooks(into, fwd_hooks=[(f"blocks.{layer}.hook_resid_mid", patch)])[:, -1]
+
+
+def _first_prompt(stream):
+    return stream[:1].expand_as(stream)
+
+
+def _at_layers(layers):
+    """The right patch before all ``layers(layer, n_layers)``."""
+
+    def answer(model, into, stream, layer, position):
+        def patch(resid, hook):
+            return resid.index_copy(1, torch.tensor([position]), stream[:, [position]])
+
+        hooks = [(BEFORE.format(each), patch) for each in layers(layer, model.cfg.n_layers)]
+        return model.run_with_hooks(into, fwd_hooks=hooks)[:, -1]
+
+    return answer
+
+
 def _equals_by_hand(trial: Trial) -> None:
     """Oracle: layers by hand on a stream put together; first and last layer and position."""
     model = small_gpt2()
@@ -75,6 +102,46 @@ EXERCISE = Exercise(
             "after the layer",
             "this patches the stream after the layer. Patch the stream before it: hook_resid_pre of the same layer.",
             patching(AFTER, put(_position)),
+        ),
+        Mistake(
+            "after the layer",
+            "this patches the stream after the layer. Patch the stream before it: hook_resid_pre of the same layer.",
+            _at_layers(lambda layer, n_layers: [min(layer + 1, n_layers - 1)]),
+        ),
+        Mistake(
+            "the layer before",
+            "this patches the stream before the layer before. Take the number of the layer as it is.",
+            _at_layers(lambda layer, n_layers: [max(layer - 1, 0)]),
+        ),
+        Mistake(
+            "between attention and MLP",
+            "hook_resid_mid is the stream after the layer's attention. Patch the stream before it: hook_resid_pre.",
+            patching("blocks.{}.hook_resid_mid", put(_position)),
+        ),
+        Mistake(
+            "between attention and MLP",
+            "hook_resid_mid is the stream after the layer's attention. Patch the stream before it: hook_resid_pre.",
+            _patched_in_place,
+        ),
+        Mistake(
+            "later layers patched, too",
+            "patch the stream before one layer only; later layers change it as they would.",
+            _at_layers(range),
+        ),
+        Mistake(
+            "the next position",
+            "this patches the position after `position`.",
+            patching(BEFORE, put(lambda position: (ALL, min(position + 1, 5)))),  # the check has 6
+        ),
+        Mistake(
+            "the first prompt's stream",
+            "every prompt has a stream of its own: stream[:, position].",
+            patching(BEFORE, put(_position, values_of=_first_prompt)),
+        ),
+        Mistake(
+            "log-probabilities",
+            "return the logits as they are, without a softmax.",
+            patching(BEFORE, put(_position), read=lambda logits, position: logits[:, -1].log_softmax(dim=-1)),
         ),
         Mistake(
             "added",

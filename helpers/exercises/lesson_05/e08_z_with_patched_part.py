@@ -27,14 +27,14 @@ def z_with_patched_part(
 PATCHED = {"q": "q", "k": "k", "v": "v", "pattern": "qk"}  # what comes from the source run, by part
 
 
-def _z(patched=PATCHED, power=-0.5, masked=True, dim=-1, softmax=torch.softmax):
+def _z(patched=PATCHED, power=-0.5, masked=True, dim=-1, softmax=torch.softmax, hidden=-1e30):
     """Causal attention with ``patched[part]`` from the source run, and perhaps a mistake."""
 
     def answer(base, source, part):
         q, k, v = ((source if name in patched[part] else base)[name] for name in "qkv")
         scores = q @ k.T * q.shape[-1] ** power
         future = torch.ones_like(scores, dtype=torch.bool).triu(1)
-        return softmax(scores.masked_fill(future, -1e30) if masked else scores, dim) @ v
+        return softmax(scores.masked_fill(future, hidden) if masked else scores, dim) @ v
 
     return answer
 
@@ -47,20 +47,18 @@ def _hide_future(scores):
     return scores.masked_fill(torch.ones_like(scores).triu(1) > 0, -1e30)
 
 
+def _rescaled(head):
+    return head | {"q": head["q"] / len(head["q"]) ** 0.5}
+
+
 def _softmax_that_overflows(scores, dim):
     return scores.exp() / scores.exp().sum(dim, keepdim=True)
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: query by query; more positions than d_head, fewer, scores of ±200."""
-    for n_positions, d_head, size in ((5, 3, 1), (2, 7, 1), (6, 5, 12)):
-        base, source = (
-            {
-                name: (size if name in "qk" else 1) * torch.randn(n_positions, d_head, generator=random)
-                for name in "qkv"
-            }
-            for random in (generator(0), generator(1))
-        )
+    """Oracle: query by query; more positions than d_head, fewer, scores of ±500."""
+    for n_positions, d_head, size in ((5, 3, 1.0), (2, 7, 1.0), (6, 5, 11.5)):
+        base, source = (_inputs(n_positions, d_head, size, generator(seed)) for seed in range(2))
         for part, names in PATCHED.items():
             inputs = ((source if name in names else base)[name].double() for name in "qkv")
             trial.behaves(
@@ -70,6 +68,14 @@ def _equals_by_hand(trial: Trial) -> None:
                 1e-5 if size == 1 else 1e-3,
                 what=f'with part "{part}"',
             )
+
+
+def _inputs(n_positions: int, d_head: int, size: float, random):
+    """Q, k and v; where they are large, the first query's only score is -296."""
+    q, k, v = torch.randn(3, n_positions, d_head, generator=random)
+    if size > 1:
+        q[0], k[0] = 1, -1
+    return {"q": size * q, "k": size * k, "v": v}
 
 
 def _attention(q, k, v):
@@ -101,6 +107,21 @@ EXERCISE = Exercise(
             lambda base, source, part: z_with_patched_part(source, base, part),
         ),
         Mistake(
+            "nothing patched",
+            "this is z of the base run. What `part` names comes from `source`.",
+            _z(dict.fromkeys(PATCHED, "")),
+        ),
+        Mistake(
+            "queries and keys exchanged",
+            'for "q" the queries come from `source`, for "k" the keys.',
+            _z(PATCHED | {"q": "k", "k": "q"}),
+        ),
+        Mistake(
+            "values of the pattern's run",
+            'for "pattern" the values stay those of `base`: only q and k come from `source`.',
+            _z(PATCHED | {"pattern": "qkv"}),
+        ),
+        Mistake(
             "a pattern of one side",
             "a pattern is made of queries and keys: take both from `source`.",
             _z(PATCHED | {"pattern": "q"}),
@@ -126,6 +147,17 @@ EXERCISE = Exercise(
             _z(power=-1),
         ),
         Mistake(
+            "divided by the root of the positions",
+            "divide the scores by √d_head: d_head is the second axis of q.",
+            lambda base, source, part: _z(power=0)(_rescaled(base), _rescaled(source), part),
+        ),
+        Mistake(
+            "mask not low enough",
+            "where all earlier scores are lower than the number in place of a future score, "
+            "the future gets attention: mask it with -inf.",
+            _z(hidden=-100),
+        ),
+        Mistake(
             "masked after the softmax",
             "mask the scores before the softmax: after it, rows no longer sum to 1.",
             _z(masked=False, softmax=lambda scores, dim: scores.softmax(dim).tril()),
@@ -144,6 +176,14 @@ EXERCISE = Exercise(
             "own position masked, too",
             "a query may attend to its own position: mask later keys only, triu(1).",
             _z(masked=False, softmax=lambda scores, dim: _hide_own(scores, -1e9).softmax(dim)),
+        ),
+        Mistake(
+            "own position masked, too",
+            "a query may attend to its own position: mask later keys only, triu(1).",
+            _z(
+                masked=False,
+                softmax=lambda scores, dim: _hide_own(scores, -torch.inf).softmax(dim).nan_to_num(),
+            ),
         ),
         Mistake(
             "scores transposed",

@@ -12,23 +12,47 @@ def _row_by_row(mean_of):
     return lambda z, groups: torch.stack([mean_of(z[groups == group]).expand_as(z[0]) for group in groups])
 
 
-def _without_itself(z, groups):
-    """For every prompt the mean over the other prompts of its template."""
-    others = (groups == groups[:, None]) & ~torch.eye(len(z), dtype=torch.bool)
-    return torch.stack([z[row].mean(dim=0) for row in others])
+def _without_itself(least):
+    """The sum over the other prompts of a template, divided by their number or ``least``."""
+
+    def answer(z, groups):
+        others = ((groups == groups[:, None]) & ~torch.eye(len(z), dtype=torch.bool)).float()
+        return torch.einsum("mn,n...->m...", others / others.sum(dim=1, keepdim=True).clamp_min(least), z)
+
+    return answer
 
 
-def _of_labels_from_0(start):
+def _of_labels(labels_of, start):
+    """The means of some labels, ``labels_of(groups)``, written into ``start(z)``."""
+
     def answer(z, groups):
         means = start(z)
-        for group in range(len(groups.unique())):
+        for group in filter(groups.tolist().__contains__, labels_of(groups)):
             means[groups == group] = z[groups == group].mean(dim=0)
         return means
 
     return answer
 
 
-GROUPS = [2, 0, 2, 1, 0, 2, 1], [4, 0, 4, 4, 6, 0, 0, 0], [3, 3, 3], [5]  # missing labels, single prompts
+def _from_0(groups):
+    return range(len(groups.unique()))
+
+
+def _without_the_last(groups):
+    return range(int(groups.max()))
+
+
+def _of_several(groups):
+    return [group for group in set(groups.tolist()) if (groups == group).sum() > 1]
+
+
+def _runs(z, groups):
+    _, lengths = groups.unique_consecutive(return_counts=True)
+    return torch.cat([run.mean(dim=0).expand_as(run) for run in z.split(lengths.tolist())])
+
+
+# labels that are missing, not in order, or higher than the number of prompts; single prompts
+GROUPS = [2, 0, 2, 1, 0, 2, 1], [4, 0, 4, 4, 12, 0, 0, 0], [1, 1, 1], [5]
 
 
 def _equals_by_hand(trial: Trial) -> None:
@@ -74,7 +98,27 @@ EXERCISE = Exercise(
         Mistake(
             "the prompt itself left out",
             "the mean is over all prompts of the template, this one included.",
-            _without_itself,
+            _without_itself(0),
+        ),
+        Mistake(
+            "the prompt itself left out",
+            "the mean is over all prompts of the template, this one included.",
+            _without_itself(1),
+        ),
+        Mistake(
+            "median",
+            "take the mean, not the median.",
+            _row_by_row(lambda members: members.median(dim=0).values),
+        ),
+        Mistake(
+            "runs of equal numbers",
+            "prompts of a template need not follow each other: use the mask `groups == template`.",
+            _runs,
+        ),
+        Mistake(
+            "single prompts left at 0",
+            "a template with one prompt has a mean, too: that prompt's row.",
+            _of_labels(_of_several, torch.zeros_like),
         ),
         Mistake(
             "mean over positions, too",
@@ -99,12 +143,22 @@ EXERCISE = Exercise(
         Mistake(
             "labels taken for 0, 1, 2, …",
             "labels are any numbers: loop over those that occur, `groups.unique()`.",
-            _of_labels_from_0(torch.zeros_like),
+            _of_labels(_from_0, torch.zeros_like),
         ),
         Mistake(
             "labels taken for 0, 1, 2, …",
             "labels are any numbers: loop over those that occur, `groups.unique()`.",
-            _of_labels_from_0(torch.clone),
+            _of_labels(_from_0, torch.clone),
+        ),
+        Mistake(
+            "the highest label left out",
+            "range(n) ends before n. Loop over the labels that occur, `groups.unique()`.",
+            _of_labels(_without_the_last, torch.zeros_like),
+        ),
+        Mistake(
+            "the highest label left out",
+            "range(n) ends before n. Loop over the labels that occur, `groups.unique()`.",
+            _of_labels(_without_the_last, torch.clone),
         ),
         Mistake("nothing averaged", "z came back unchanged.", lambda z, groups: z.clone()),
     ),

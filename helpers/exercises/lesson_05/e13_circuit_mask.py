@@ -42,14 +42,18 @@ def _last_positions(keep, layer, head, head_positions):
     keep[layer, head] = torch.arange(keep.shape[3]) == head_positions[:, None]
 
 
+def _toggled(keep, layer, head, head_positions):
+    keep[layer, head] ^= torch.arange(keep.shape[3]) == head_positions[:, None]
+
+
 CASES = (  # (layer, head, prompt, pos) sizes; heads; the position of each head in each prompt
-    ((2, 3, 5, 7), [(0, 2), (1, 0), (0, 2)], [[1, 3, 2, 5, 1], [6, 6, 6, 6, 6], [4, 4, 0, 1, 4]]),
+    ((2, 3, 5, 7), [(0, 2), (1, 0), (0, 2)], [[1, 3, 2, 5, 1], [6, 6, 6, 6, 6], [4, 4, 0, 5, 4]]),
     ((3, 2, 1, 4), [(2, 1), (0, 0)], [[3], [0]]),
 )
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: entry by entry; one head twice, at two positions; a single prompt."""
+    """Oracle: entry by entry; one head twice, at positions that coincide once; a single prompt."""
     for shape, heads, positions in CASES:
         expected = torch.zeros(shape)
         for (layer, head), head_positions in zip(heads, positions):
@@ -111,6 +115,11 @@ EXERCISE = Exercise(
             "only the last position of a head",
             "a head that is named twice is kept at both positions.",
             _marking(_last_positions),
+        ),
+        Mistake(
+            "unmarked where positions coincide",
+            "where both positions of a head that is named twice coincide, the head is kept.",
+            _marking(_toggled),
         ),
         Mistake(
             "what is thrown away",

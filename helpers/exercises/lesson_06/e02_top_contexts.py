@@ -30,15 +30,31 @@ def _best_after_first(scores):
     return values, indices + 1
 
 
+def _after_first(activations):
+    """1 at every position but the first, 0 there."""
+    return torch.ones_like(activations).cumsum(dim=1).sub(1).clamp(max=1)
+
+
+def _of_later_texts(shift):
+    """Top contexts of all texts but the first, whose numbers are raised by ``shift``."""
+
+    def answer(activations, count):
+        values, positions = activations[1:].max(dim=1)
+        texts = values.topk(min(count, len(values))).indices
+        return torch.stack([texts + shift, positions[texts]], dim=1)
+
+    return answer
+
+
 def _equals_by_hand(trial: Trial) -> None:
     """Oracle: all entries, sorted; several counts; position 0 and one text stand out."""
-    for seed, count in ((0, 4), (1, 1), (2, 6), (3, 3)):
+    for seed, count in ((0, 4), (1, 1), (2, 6), (3, 3), (4, 6)):
         activations = torch.randn(6, 9, generator=generator(seed))
         activations[4, 0] = 9.0  # beginning of text
         activations[2, 3:6] = torch.tensor([5.0, 6.0, 5.5])  # one text with the three highest
         activations[5, 8], activations[3, 1] = 4.0, 3.5  # highest at the last and the first position
         activations[1] = -activations[1].abs()  # a neuron that never fires in a text
-        activations[0, 2] = -7.0
+        activations[0, 2], activations[0, 6] = -7.0, 4.5
         ranked = sorted(
             ((activations[text, pos].item(), text, pos) for text in range(6) for pos in range(1, 9)),
             reverse=True,
@@ -72,6 +88,37 @@ EXERCISE = Exercise(
             "beginning-of-text counted",
             "position 0 is the same token in every text: leave it out.",
             _ranked_by(lambda activations: activations.max(dim=1)),
+        ),
+        Mistake(
+            "texts ranked with position 0",
+            "position 0 does not count when texts are ranked, either: leave it out first.",
+            lambda activations, count: torch.stack(
+                [
+                    texts := activations.max(dim=1).values.topk(count).indices,
+                    _best_after_first(activations)[1][texts],
+                ],
+                dim=1,
+            ),
+        ),
+        Mistake(
+            "0 written at position 0",
+            "0 is the highest number where a neuron never fires: leave position 0 out, or write -inf.",
+            _ranked_by(lambda activations: (activations * _after_first(activations)).max(dim=1)),
+        ),
+        Mistake(
+            "first text left out",
+            "activations[1:] leaves out a text. Position is the second axis: activations[:, 1:].",
+            _of_later_texts(0),
+        ),
+        Mistake(
+            "first text left out",
+            "activations[1:] leaves out a text. Position is the second axis: activations[:, 1:].",
+            _of_later_texts(1),
+        ),
+        Mistake(
+            "last position instead of the first",
+            "[:-1] leaves out the last position. Beginning-of-text is the first: activations[:, 1:].",
+            _ranked_by(lambda activations: activations[:, :-1].max(dim=1)),
         ),
         Mistake(
             "off by one",

@@ -1,6 +1,7 @@
 """Exercise 6.4: the loss of the toy model of superposition (Elhage et al. 2022)."""
 
 import torch
+from torch import nn
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.gradients import require_gradient
@@ -63,6 +64,14 @@ EXERCISE = Exercise(
             "without ReLU the interference between features stays: torch.relu(x @ W.T @ W + b).",
             _loss(lambda W, b, x: x @ W.T @ W + b),
         ),
+        *(
+            Mistake(
+                "another activation function",
+                "the formula has ReLU, max(0, ·): torch.relu.",
+                _loss(lambda W, b, x, activation=activation: activation(x @ W.T @ W + b)),
+            )
+            for activation in (nn.functional.gelu, nn.functional.softplus, torch.sigmoid)
+        ),
         Mistake(
             "ReLU of the directions",
             "ReLU acts on the features that are read out, not on the directions in between.",
@@ -102,6 +111,21 @@ EXERCISE = Exercise(
             "mean over features",
             "sum over features, and take the mean over rows.",
             _loss(reduce=torch.mean),
+        ),
+        Mistake(
+            "mean over features, sum over rows",
+            "the two axes are exchanged: sum over features, and take the mean over rows.",
+            _loss(reduce=lambda errors: errors.mean(dim=1).sum()),
+        ),
+        Mistake(
+            "divided by the importances",
+            "take the sum over features, not a weighted mean: do not divide by the sum of importances.",
+            lambda W, b, x, importance: superposition_loss(W, b, x, importance / importance.sum()),
+        ),
+        Mistake(
+            "root of the importance",
+            "multiply the square error by the importance itself.",
+            lambda W, b, x, importance: superposition_loss(W, b, x, importance**0.5),
         ),
         Mistake(
             "summed over rows",

@@ -42,13 +42,16 @@ def _add_after_first_text(resid, direction, strength):
 CASES = (
     (1, 2.0, (2, 5)),
     (0, 1.5, (1, 3)),
-    (3, -0.5, (3, 4)),
-    (3, 0.0, (2, 1)),
+    (11, -0.5, (3, 4)),
+    (3, 0.0, (2, 2)),
+    (3, 1.5, (2, 1)),
+    (10, 2.0, (1, 70)),
 )  # layer, strength, [batch pos]
+OTHER_SHAPE = (4, 6)  # of the stream that a hook gets after that
 
 
 def _equals_by_hand(trial: Trial) -> None:
-    """Oracle: entry by entry; strengths of both signs and 0; a single position."""
+    """Oracle: entry by entry; strengths of both signs and 0; one position and many."""
     direction = torch.randn(6, generator=generator(1))
     for layer, strength, shape in CASES:
         expected = _stream(shape)
@@ -73,12 +76,18 @@ def _steered(function, layer: int, strength: float, shape: tuple[int, int]) -> t
             "another place",
             f"expected 'blocks.{layer}.hook_resid_pre', the stream before layer {layer}, got {name!r}.",
         )
-    steered, again = (_run(hook, shape) for _ in range(2))
+    steered, again, other = (_run(hook, size) for size in (shape, shape, OTHER_SHAPE))
     if isinstance(steered, torch.Tensor) and not torch.equal(steered, again):
         raise Wrong(
             "another result in the second run",
             "run twice on the same stream, the inner function returned two different streams. "
             "Does it change `direction` or `strength`?",
+        )
+    if isinstance(other, torch.Tensor) and torch.equal(steered, other):
+        raise Wrong(
+            "the stream of another run",
+            "the inner function returned the stream of its first run again when it got another one. "
+            "It runs once per forward pass: compute everything from `resid`.",
         )
     return steered
 
@@ -102,7 +111,8 @@ def _checked_hook(pair: object):
     if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and callable(pair[1])):
         raise Wrong(
             "not a hook",
-            f"expected a pair (name of the hook point, function), got {_described(pair)}.",
+            "expected a pair (name of the hook point, function made with def or lambda), "
+            f"got {_described(pair)}.",
         )
     try:
         inspect.signature(pair[1]).bind(None, hook=None)
@@ -179,6 +189,33 @@ EXERCISE = Exercise(
             "first text left alone",
             "resid is [batch, pos, d_model]: leave out the first position, resid[:, 1:].",
             _hook_that(_add_after_first_text),
+        ),
+        Mistake(
+            "last position left alone",
+            "leave out the first position, not the last: resid[:, 1:].",
+            _hook_that(
+                lambda resid, direction, strength: torch.cat(
+                    [_add(resid[:, :-1], direction, strength), resid[:, -1:]], dim=1
+                )
+            ),
+        ),
+        Mistake(
+            "first feature left alone",
+            "resid is [batch, pos, d_model]: leave out the first position, resid[:, 1:].",
+            _hook_that(
+                lambda resid, direction, strength: resid + strength * direction * (torch.arange(6) > 0)
+            ),
+        ),
+        Mistake(
+            "scaled by the length of the stream",
+            "add strength * direction at every position: its length does not depend on the stream.",
+            _hook_that(
+                _after_first(
+                    lambda resid, direction, strength: _add(
+                        resid, direction, strength * resid.norm(dim=-1, keepdim=True)
+                    )
+                )
+            ),
         ),
         Mistake(
             "another place",

@@ -1,8 +1,10 @@
 """Exercise 6.8: KL divergence, the side effects of steering on other text."""
 
+import math
+
 import torch
 
-from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
 from helpers.steering import kl_divergence
 
@@ -18,8 +20,8 @@ def _of_logs(value, dim=-1):
 
 def _logits(size: float, offset: float, seed: int):
     """Logits of the plain and of the steered model, around levels of ± ``offset``."""
-    plain, change = (torch.randn(2, 5, 7, generator=generator(seed + n)) for n in range(2))
-    levels = offset * torch.tensor([1.0, 1, -1, 1, -1, -1, 1])
+    plain, change = (torch.randn(2, 5, 14, generator=generator(seed + n)) for n in range(2))
+    levels = offset * torch.tensor([1.0, 1, -1, 1, -1, -1, 1]).repeat(2)
     return plain + levels, size * plain + change + levels
 
 
@@ -40,6 +42,25 @@ def _nothing_changed(trial: Trial) -> None:
     trial.matches((plain, plain + torch.arange(5.0)[None, :, None]), torch.tensor(0.0), "")
 
 
+def _nearly_excluded_tokens(trial: Trial) -> None:
+    """Known values: the plain model is sure of a token that the steered model all but excludes."""
+    for size in (60, 200):
+        logits = size * torch.tensor([[[1.0, -1.0]]])
+        cost = float(trial.call(logits, -logits))
+        if not math.isfinite(cost):
+            raise Wrong(NOT_FINITE, FINITE)
+        if abs(cost - 2 * size) > 0.01:
+            raise Wrong(
+                "small probabilities cut off",
+                f"logits ±{size} of the plain model and ∓{size} of the steered one make a divergence of "
+                f"{2 * size} nats, got {cost:.4g}. A small number added to q, a clamp, or leaving out "
+                "q = 0 cuts it off. Call log_softmax.",
+            )
+
+
+NOT_FINITE = "NaN or infinite"
+FINITE = "with logits of ±200 exp() overflows or probabilities round to 0. log_softmax avoids both."
+
 EXERCISE = Exercise(
     id="6.8",
     title="side effects",
@@ -50,7 +71,7 @@ EXERCISE = Exercise(
         "The sum of the formula goes over the vocabulary, the mean over texts and positions.",
     ),
     reference=kl_divergence,
-    tests=(_equals_torch, _nothing_changed),
+    tests=(_equals_torch, _nothing_changed, _nearly_excluded_tokens),
     mistakes=(
         Mistake(
             "the other direction",
@@ -88,6 +109,28 @@ EXERCISE = Exercise(
             _of_logs(lambda log_p, log_q: (log_p - log_q).sum(dim=-1).mean()),
         ),
         Mistake(
+            "weighted by q",
+            "weigh by p, what the plain model expects: log_p.exp() * (log_p - log_q).",
+            _of_logs(lambda log_p, log_q: -_divergences(log_q, log_p).mean()),
+        ),
+        Mistake(
+            "both directions",
+            "take one direction only: Σ p (log p - log q), p plain, q steered.",
+            _of_logs(
+                lambda log_p, log_q: (_divergences(log_p, log_q) + _divergences(log_q, log_p)).mean() / 2
+            ),
+        ),
+        Mistake(
+            "softmax applied twice",
+            "log_softmax takes the logits, not probabilities.",
+            lambda plain, steered: kl_divergence(plain.softmax(-1), steered.softmax(-1)),
+        ),
+        Mistake(
+            "last position only",
+            "take the mean over all positions, not only the last.",
+            lambda plain, steered: kl_divergence(plain[:, -1:], steered[:, -1:]),
+        ),
+        Mistake(
             "cross-entropy",
             "the cross-entropy includes the uncertainty of the plain model, which steering does not cause: log p - log q.",
             _of_logs(lambda log_p, log_q: -(log_p.exp() * log_q).sum(dim=-1).mean()),
@@ -98,8 +141,8 @@ EXERCISE = Exercise(
             _of_logs(lambda log_p, log_q: _divergences(log_p, log_q).mean(), dim=1),
         ),
         Mistake(
-            "log of 0",
-            "probabilities that round to 0 have no finite logarithm. Call log_softmax in place of softmax and log.",
+            NOT_FINITE,
+            FINITE,
             lambda plain, steered: (
                 (plain.softmax(-1) * (plain.softmax(-1).log() - steered.softmax(-1).log())).sum(-1).mean()
             ),

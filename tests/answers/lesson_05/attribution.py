@@ -97,12 +97,10 @@ WRONG["5.2"] = {
         lambda logits, io, s: logits[range(len(io)), io] / logits[range(len(s)), s],
         lambda logits, io, s: logits.take(io) - logits.take(s),
         lambda logits, io, s: (difference(logits, io, s) > 0).float(),
-    ],
-    "absolute value": lambda logits, io, s: difference(logits, io, s).abs(),
-    "depends on too much": [
         lambda logits, io, s: logits[range(len(io)), io - s],
         lambda logits, io, s: difference(logits, io, s) / logits.std(dim=-1),
     ],
+    "absolute value": lambda logits, io, s: difference(logits, io, s).abs(),
     "only the last prompt": lambda logits, io, s: logits[-1, io[-1]] - logits[-1, s[-1]],
     "NaN": lambda logits, io, s: difference(logits, io, s).log(),
     "no gradient": [
@@ -159,9 +157,11 @@ WRONG["5.3"] = {
         lambda x, scale, d: attribution(x, scale, d).sum(1),
         lambda x, scale, d: attribution(x.sum(1, keepdim=True), scale, d)[:, 0],
     ],
-    "wrong values": [
+    "does not depend on scale": [
         lambda x, scale, d: attribution(nn.functional.layer_norm(x, x.shape[-1:]), 1, d),
         lambda x, scale, d: torch.cosine_similarity(x, d.expand_as(x), -1).mean(2),
+    ],
+    "wrong values": [
         lambda x, scale, d: attribution(x, scale**2, d),
         lambda x, scale, d: attribution(x, scale.sqrt(), d),
         lambda x, scale, d: attribution(x, scale, d, reduce=lambda products: products.abs().mean(2)),
@@ -200,7 +200,34 @@ def copied(stream, tokens, W_V, W_O, W_U, k):
     return torch.tensor(hits(ov_logits(stream, W_V, W_O, W_U), tokens, k)).mean()
 
 
+def each_name_once(x, tokens, V, O, U, k):
+    copies = dict.fromkeys(tokens.tolist(), 0.0)
+    for token, hit in zip(tokens.tolist(), hits(ov_logits(x, V, O, U), tokens, k)):
+        copies[token] = max(copies[token], float(hit))
+    return torch.tensor([*copies.values()]).mean()
+
+
 WRONG["5.4"] = {
+    "the stream added": lambda x, tokens, V, O, U, k: torch.tensor(
+        hits(x @ U + ov_logits(x, V, O, U), tokens, k)
+    ).mean(),
+    "largest in size": lambda x, tokens, V, O, U, k: torch.tensor(
+        hits(ov_logits(x, V, O, U) ** 2, tokens, k)
+    ).mean(),
+    "the highest of the names": lambda x, tokens, V, O, U, k: torch.tensor(
+        hits(
+            ov_logits(x, V, O, U).masked_fill(~torch.isin(torch.arange(U.shape[1]), tokens), -torch.inf),
+            tokens,
+            k,
+        )
+    ).mean(),
+    "wrong values": [
+        lambda x, tokens, V, O, U, k: (
+            torch.isin(tokens, ov_logits(x, V, O, U).topk(k).indices).float().mean()
+        ),
+        lambda x, tokens, V, O, U, k: ov_logits(x, V, O, U).softmax(-1)[range(len(x)), tokens].mean(),
+    ],
+    "each name counted once": each_name_once,
     "LayerNorm applied": lambda x, tokens, V, O, U, k: torch.tensor(
         hits(ov_logits((x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True), V, O, U), tokens, k)
     ).mean(),
@@ -234,17 +261,11 @@ WRONG["5.4"] = {
         (ov_logits(x, V, O, U).topk(k).indices == tokens[:, None]).float().mean()
     ),
     "always 5": lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, 5)).mean(),
-    "wrong values": [
-        lambda x, tokens, V, O, U, k: (
-            torch.isin(tokens, ov_logits(x, V, O, U).topk(k).indices).float().mean()
-        ),
-        lambda x, tokens, V, O, U, k: ov_logits(x, V, O, U).softmax(-1)[range(len(x)), tokens].mean(),
-    ],
     "k off by one": [
         lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k + 1)).mean(),
         lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k - 1)).mean(),
     ],
-    "stream ignored": lambda x, tokens, V, O, U, k: torch.tensor(0.375),
+    "does not depend on stream": lambda x, tokens, V, O, U, k: torch.tensor(0.375),
     "constant factor": lambda x, tokens, V, O, U, k: 100 * copied(x, tokens, V, O, U, k),
     "1 minus": lambda x, tokens, V, O, U, k: 1 - copied(x, tokens, V, O, U, k),
     "mean missing": lambda x, tokens, V, O, U, k: torch.tensor(hits(ov_logits(x, V, O, U), tokens, k)),

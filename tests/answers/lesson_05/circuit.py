@@ -96,8 +96,23 @@ def labels_from_0(z, groups):
     return means
 
 
+def below_the_highest(z, groups):
+    means = torch.zeros_like(z)
+    for group in range(max(groups.tolist())):
+        if group in groups:
+            means[groups == group] = z[groups == group].mean(0)
+    return means
+
+
 WRONG["5.11"] = {
     "labels taken for 0, 1, 2, …": labels_from_0,
+    "the highest label left out": below_the_highest,
+    "single prompts left at 0": lambda z, groups: (
+        template_means(z, groups) * ((groups == groups[:, None]).sum(1) > 1)[:, None, None, None]
+    ),
+    "runs of equal numbers": lambda z, groups: template_means(
+        z, (groups.diff(prepend=groups[:1]) != 0).cumsum(0)
+    ),
     "nothing averaged": [lambda z, groups: z, lambda z, groups: template_means(z, torch.arange(len(z)))],
     "one mean for all": [
         lambda z, groups: z.mean(0, keepdim=True).repeat(len(z), 1, 1, 1),
@@ -117,11 +132,14 @@ WRONG["5.11"] = {
     ),
     "depends on too much": [at_the_templates_number, averaged_over(1, 2)],
     "wrong values": [
+        lambda z, groups: template_means(z, groups % len(groups)),
         lambda z, groups: z - template_means(z, groups),
         lambda z, groups: template_means(z, groups, mean=lambda members: members[0]),
-        lambda z, groups: template_means(z, groups, mean=lambda members: torch.stack(members).median(0)[0]),
     ],
-    "groups ignored": lambda z, groups: torch.cat(
+    "median": lambda z, groups: template_means(
+        z, groups, mean=lambda members: torch.stack(members).median(0)[0]
+    ),
+    "does not depend on groups": lambda z, groups: torch.cat(
         [part.mean(0).expand_as(part) for part in z.split([2, 2, 3])]
     ),
     "another shape": lambda z, groups: torch.cat([z[groups == g].mean(0) for g in groups]),
@@ -220,7 +238,13 @@ def marking(index, value=True):
     return partial(mask, index=index, value=value)
 
 
+def toggled(heads, positions, shape):
+    counts = sum(mask([head], row[None], shape).int() for head, row in zip(heads, positions))
+    return counts % 2 == 1
+
+
 WRONG["5.13"] = {
+    "unmarked where positions coincide": toggled,
     "union of positions": marking(lambda layer, head, prompt, position: (layer, head, ALL, position)),
     "whole heads": [
         marking(lambda layer, head, prompt, position: (layer, head)),
@@ -413,7 +437,7 @@ WRONG["5.15"] = {
     "positions kept, heads summed": lambda g, z, source: estimate(g, source - z, "p"),
     "z instead of a gradient": lambda g, z, source: estimate(torch.ones_like(g), source - z),
     "constant factor": lambda g, z, source: estimate(g, source - z, "ph").mean(0),
-    "z ignored": lambda g, z, source: estimate(g, torch.ones_like(z)),
+    "does not depend on z": lambda g, z, source: estimate(g, torch.ones_like(z)),
     "wrong values": [
         lambda g, z, source: estimate(g, source + z),
         lambda g, z, source: estimate(g, (source - z) ** 2),

@@ -69,11 +69,36 @@ def compares_the_name(model, into, source, layer, position):
     return model.run_with_hooks(into, fwd_hooks=[(RESID.format(layer), patch)])[:, -1]
 
 
+def changed_in_place(base, source, position):
+    base[:, position] = source[:, position]
+    return base
+
+
+def at_layers(layers):
+    """Patches before several layers, or another one."""
+
+    def answer(model, into, source, layer, position):
+        hooks = [
+            (RESID.format(each), lambda base, hook: put(at)(base, source, position)) for each in layers(layer)
+        ]
+        return model.run_with_hooks(into, fwd_hooks=hooks)[:, -1]
+
+    return answer
+
+
 WRONG["5.5"] = {
+    "between attention and MLP": [
+        patched(put(at), "blocks.{}.hook_resid_mid"),
+        patched(changed_in_place, "blocks.{}.hook_resid_mid"),
+    ],
+    "the layer before": at_layers(lambda layer: [max(0, layer - 1)]),
+    "later layers patched, too": at_layers(lambda layer: range(layer, 3)),
+    "the next position": patched(put(lambda p: at((p + 1) % 6))),
     "every position patched": [patched(lambda base, source, p: source), patched(put(lambda p: ALL))],
     "after the layer": [
         patched(put(at), "blocks.{}.hook_resid_post"),
         lambda model, into, stream, layer, p: patched(put(at))(model, into, stream, layer + 1, p),
+        at_layers(lambda layer: [min(2, layer + 1)]),
     ],
     "added": patched(put(at, torch.add)),
     "the last position patched": patched(put(lambda p: at(-1))),
@@ -91,16 +116,16 @@ WRONG["5.5"] = {
     "wrong values": [
         patched(put(lambda p: at(slice(p)))),
         patched(put(lambda p: (..., p))),
-        patched(put(at, lambda base, source: source[:1].expand_as(source))),
         patched(put(at), "blocks.{}.hook_attn_out"),
-        patched(put(at), read=lambda logits, p: logits[:, -1].log_softmax(-1)),
     ],
-    "stream ignored": patched(put(at, lambda base, source: source * 0)),
+    "the first prompt's stream": patched(put(at, lambda base, source: source[:1].expand_as(source))),
+    "log-probabilities": patched(put(at), read=lambda logits, p: logits[:, -1].log_softmax(-1)),
+    "does not depend on stream": patched(put(at, lambda base, source: source * 0)),
     "depends on too much": patched(put(at, lambda base, source: source.mean(0).expand_as(source))),
-    "layer ignored": lambda model, into, stream, layer, p: model.run_with_hooks(
+    "does not depend on layer": lambda model, into, stream, layer, p: model.run_with_hooks(
         into, fwd_hooks=[(RESID.format(i), lambda base, hook: put(at)(base, stream, p)) for i in (0, 1)]
     )[:, -1],
-    "into ignored": lambda model, into, stream, layer, p: stream[:, -1] @ model.W_U,
+    "does not depend on into": lambda model, into, stream, layer, p: stream[:, -1] @ model.W_U,
     "wrong shape": patched(put(at), read=lambda logits, p: logits[-1]),
     "axis too many": patched(put(at), read=lambda logits, p: logits[:, [-1]]),
     "hook left behind": never_removed(RESID, put(at)),
@@ -174,9 +199,9 @@ WRONG["5.6"] = {
         patched(put(of_head), "blocks.{}.attn.hook_v"),
         patched(put(of_head), Z, lambda logits, head: logits[:, 0]),
         lambda model, into, z, layer, head: patched(put(of_head), Z)(model, into, z, 2 - layer, head),
+        patched(put(lambda head: head), Z),
     ],
-    "depends on too much": patched(put(lambda head: head), Z),
-    "layer ignored": lambda model, into, z, layer, head: model.run_with_hooks(
+    "does not depend on layer": lambda model, into, z, layer, head: model.run_with_hooks(
         into,
         fwd_hooks=[(lambda name: name.endswith("hook_z"), lambda base, hook: put(of_head)(base, z, head))],
     )[:, -1],
@@ -301,19 +326,29 @@ def attention_of_chosen(base, source, part):
 WRONG["5.8"] = {
     "the wrong run changed": lambda base, source, part: swap()(source, base, part),
     "a pattern of one side": swap(pattern="q"),
+    "nothing patched": lambda base, source, part: unpatched(base, source, part),
+    "mask not low enough": [
+        swap(hide=lambda scores: scores.masked_fill(torch.ones_like(scores).triu(1) > 0, -200)),
+        swap(hide=lambda scores: scores.tril() - 100 * torch.ones_like(scores).triu(1)),
+    ],
+    "divided by the root of the positions": lambda base, source, part: swap(power=0)(
+        base | {"q": base["q"] * len(base["q"]) ** -0.5},
+        source | {"q": source["q"] * len(source["q"]) ** -0.5},
+        part,
+    ),
     "a pattern of the keys alone": swap(pattern="k"),
     "future not masked": swap(hide=lambda scores: scores),
     "scale missing": swap(power=0),
     "softmax over queries": swap(normal=lambda scores: softmax(scores, 0)),
     "the pattern is left": swap(pattern=""),
+    "values of the pattern's run": swap(pattern="qkv"),
     "wrong values": [
-        swap(pattern="qkv"),
         swap(power=0.5),
-        swap(q="k", k="q"),
         swap(v=""),
         swap(hide=lambda scores: scores + torch.full_like(scores, -torch.inf).tril(-1)),
         swap(hide=torch.tril, normal=lambda scores: scores),
     ],
+    "queries and keys exchanged": swap(q="k", k="q"),
     "everything swapped": [
         lambda base, source, part: swap(pattern="qkv")(base, source, "pattern"),
         lambda base, source, part: swap(pattern="")(source, base, "pattern"),
@@ -402,8 +437,8 @@ WRONG["5.9"] = {
         query_of(lambda x, old, new: normed(x - old + new, dim=0)),
         lambda x, old, new, W_Q, b_Q: normed(x - old + new) @ W_Q - b_Q,
     ],
-    "source_output ignored": query_of(lambda x, old, new: normed(x - old)),
-    "stream ignored": query_of(lambda x, old, new: normed(new - old)),
+    "does not depend on source_output": query_of(lambda x, old, new: normed(x - old)),
+    "does not depend on stream": query_of(lambda x, old, new: normed(new - old)),
     "not centred": query_of(lambda x, old, new: normed(x - old + new, centre=False)),
     "n - 1 in the standard deviation": query_of(lambda x, old, new: normed(x - old + new, correction=1)),
     "LayerNorm over rows": query_of(lambda x, old, new: nn.functional.layer_norm(x - old + new, x.shape)),
