@@ -137,8 +137,9 @@ class Exercise:
         failed = [comparison for comparison, problem in problems if problem]
         failed = [each for each in failed if each.problem().diagnosis != "NaN"] or failed
         least = max(LEAST_AGREEMENT * len(failed), min(2, len(failed)), 1)
-        for mistake in sorted(self.mistakes, key=lambda mistake: -_agreements(mistake, failed)):
-            if _agreements(mistake, failed) >= least and _agreements(mistake, right) == len(right):
+        known = [(_agreements(mistake, failed), mistake) for mistake in self.mistakes]
+        for count, mistake in sorted(known, key=lambda pair: -pair[0]):
+            if count >= least and _agreements(mistake, right) == len(right):
                 return Wrong(mistake.name, mistake.explanation, failed[0])
         return explain(trial.comparisons, trial)
 
