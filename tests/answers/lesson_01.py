@@ -368,9 +368,9 @@ RANKS = {
     "ties of probabilities": ranks_by(lambda logits: logits.softmax(-1)),
     "residuals summed up": lambda x, W_U, token: ranks_by_sort(x.cumsum(0), W_U, token),
     "absolute logits": ranks_by(torch.abs),
-    "LayerNorm first": lambda x, W_U, token: ranks_by_sort(x - x.mean(1, keepdim=True), W_U, token),
+    "streams centred": lambda x, W_U, token: ranks_by_sort(x - x.mean(1, keepdim=True), W_U, token),
+    "rounded logits": ranks_by(torch.Tensor.bfloat16),
     "wrong values": [
-        ranks_by(torch.Tensor.bfloat16),
         ranks_by(torch.Tensor.half),
         ranks_by(lambda logits: logits.round(decimals=2)),
         lambda x, W_U, token: ranks_by_sort(x, W_U, token).clamp(max=1000),

@@ -93,9 +93,14 @@ EXERCISE = Exercise(
             lambda residuals, W_U, token: _rank(residuals.cumsum(0) @ W_U, token),
         ),
         Mistake(
-            "LayerNorm first",
-            "this is what LayerNorm before W_U gives; here W_U reads the streams as they are.",
+            "streams centred",
+            "this is what centred streams give, as after LayerNorm; here W_U reads the streams as they are.",
             lambda residuals, W_U, token: _rank(layer_norm(residuals, residuals.shape[-1:]) @ W_U, token),
+        ),
+        Mistake(
+            "rounded logits",
+            "logits that are close together became equal: compare them in full precision.",
+            lambda residuals, W_U, token: _rank((residuals @ W_U).bfloat16(), token),
         ),
         Mistake(
             "absolute logits",

@@ -55,6 +55,13 @@ EXERCISE = Exercise(
             "`argsort` says which value stands at a rank. Apply it twice for the rank of each value.",
             lambda x, y: _correlation(x.argsort().float(), y.argsort().float()),
         ),
+        *(
+            Mistake("one side ranked", "rank both: here the values of one side are correlated.", answer)
+            for answer in (
+                lambda x, y: torch.corrcoef(torch.stack([_ranks(x, y)[0], y]))[0, 1],
+                lambda x, y: torch.corrcoef(torch.stack([x, _ranks(x, y)[1]]))[0, 1],
+            )
+        ),
         Mistake(
             "sorted values",
             "keep the order of the items. Both were sorted separately, so the pairs are lost.",

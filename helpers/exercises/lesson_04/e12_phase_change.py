@@ -189,7 +189,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "largest change",
-            "this is the record with the largest change. Return the first record past half.",
+            "this is the record with the largest change. Return the first record at half or beyond.",
             lambda steps, values: steps[1 + values.diff().abs().argmax()],
         ),
         Mistake(
@@ -199,7 +199,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "one record early",
-            "this is the last record before half. Return the first record past half.",
+            "this is the last record before half. Return the first record at half or beyond.",
             lambda steps, values: steps[_passed(values).int().argmax() - 1],
         ),
     ),

@@ -75,6 +75,13 @@ EXERCISE = Exercise(
             _of_means(lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).abs()),
         ),
         Mistake(
+            "medians",
+            "take means over the prompts, not medians.",
+            lambda circuit, nothing, full: (
+                (circuit.median() - nothing.median()) / (full.median() - nothing.median())
+            ),
+        ),
+        Mistake(
             "cut off at 1",
             "a circuit may do better than the model: it leaves out heads that work against the answer. Keep values above 1.",
             _of_means(lambda circuit, nothing, full: ((circuit - nothing) / (full - nothing)).clamp(max=1)),

@@ -116,7 +116,7 @@ EXERCISE = Exercise(
             _ratio(_norms_4, _sum_of_sizes),
         ),
         Mistake(
-            "unit vectors on both sides",
+            "W_j made a unit vector",
             "only W_i becomes a unit vector; W_j keeps its length, since a feature that is stored weakly disturbs little.",
             _of_unit_vectors,
         ),

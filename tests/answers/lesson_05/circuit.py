@@ -193,6 +193,7 @@ WRONG["5.12"] = {
     "cut off": of_means(lambda c, n, f: min(max((c - n) / (f - n), 0), 1) + 0 * c),
     "a difference instead of a fraction": of_means(lambda c, n, f: c - n),
     "sign lost": of_means(lambda c, n, f: abs((c - n) / (f - n))),
+    "medians": of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values.median()),
     "wrong values": [
         of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values.abs().mean()),
         of_means(lambda c, n, f: c / (f - n)),
@@ -201,7 +202,6 @@ WRONG["5.12"] = {
         of_means(lambda c, n, f: c - f),
         of_means(lambda c, n, f: c - n / f - n),
         of_means(lambda c, n, f: 1 - abs(f - c) / (f - n)),
-        of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values.median()),
         of_means(lambda c, n, f: (c - n) / (f - n), lambda values: values[0]),
         lambda c, n, f: ((c - n) > (f - n)).float().mean(),
         lambda c, n, f: (c - n) @ (f - n) / (f - n).square().sum(),
