@@ -137,9 +137,9 @@ class Exercise:
         failed = [comparison for comparison, problem in problems if problem]
         failed = [each for each in failed if each.problem().diagnosis != "NaN"] or failed
         least = max(LEAST_AGREEMENT * len(failed), min(2, len(failed)), 1)
-        known = [(_agreements(mistake, failed), mistake) for mistake in self.mistakes]
+        known = [(_agreements(mistake, failed, least), mistake) for mistake in self.mistakes]
         for count, mistake in sorted(known, key=lambda pair: -pair[0]):
-            if count >= least and _agreements(mistake, right) == len(right):
+            if count >= least and _agreements(mistake, right, len(right)) == len(right):
                 return Wrong(mistake.name, mistake.explanation, failed[0])
         return explain(trial.comparisons, trial)
 
@@ -161,9 +161,14 @@ class Exercise:
         return Result(self, "failed", f"{type(error).__name__}: {text}{position}", "exception")
 
 
-def _agreements(mistake: Mistake, comparisons: list[Comparison]) -> int:
-    """Return how many outputs of an answer a known mistake gives."""
-    return sum(comparison.agrees(mistake.answer) for comparison in comparisons)
+def _agreements(mistake: Mistake, comparisons: list[Comparison], least: float) -> int:
+    """Return how many outputs of an answer a known mistake gives, 0 if fewer than ``least``."""
+    count = 0
+    for number, comparison in enumerate(comparisons):
+        if count + len(comparisons) - number < least:
+            return 0
+        count += comparison.agrees(mistake.answer)
+    return count
 
 
 @dataclass

@@ -37,8 +37,11 @@ def explain(comparisons: list[Comparison], trial: Trial) -> Wrong | None:
     right = [comparison for comparison, wrong in alike if not wrong and comparison.expected.any()]
     for form in _forms(problem, failed, bool(right)):
         shown_by = failed + right if form in SHOWN_BY_ALL else failed
-        yielded = [_yielded(form, comparison, trial) for comparison in shown_by]
-        common = [explanation for explanation in yielded[0] if all(explanation in each for each in yielded)]
+        common = _yielded(form, shown_by[0], trial)
+        for comparison in shown_by[1:]:
+            if common:  # most forms end at the first comparison
+                also = _yielded(form, comparison, trial)
+                common = [explanation for explanation in common if explanation in also]
         if common:
             diagnosis, sentence, _ = common[0]
             labels = " = ".join(label for *same, label in common if same == [diagnosis, sentence])
