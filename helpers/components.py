@@ -62,6 +62,7 @@ def per_query_head(tensor: Float[Tensor, "..."], n_heads: int, axis: int = 1) ->
 
     ``axis`` counts the shared heads. Head h uses the shared head  h // (n_heads / n_shared).
 
+    >>> import torch
     >>> per_query_head(torch.tensor([[[1.0], [2.0]]]), n_heads=4).flatten()
     tensor([1., 1., 2., 2.])
     """
@@ -86,7 +87,7 @@ def bias(model: TransformerBridge, port: str) -> Float[Tensor, "layer ..."]:
 
     >>> from helpers.models import load_model
     >>> bias(load_model("ioi-gpt2"), "O").shape
-    torch.Size([6, 192])
+    torch.Size([6, 256])
     """
     try:
         return getattr(model, f"b_{port}")

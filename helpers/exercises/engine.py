@@ -79,11 +79,11 @@ class Exercise:
         """
         printed = PrintRecorder()
         with isolated(printed):
-            result = self._outcome(answer)
+            result = self._outcome(answer, printed)
         result.printed = printed.text()
         return result
 
-    def _outcome(self, answer: object) -> "Result":
+    def _outcome(self, answer: object, printed: PrintRecorder) -> "Result":
         if not callable(answer):
             message = f"expected a function, got {type(answer).__name__}."
             return Result(self, "failed", message, "not a function")
@@ -100,7 +100,8 @@ class Exercise:
                 return Result(self, "not attempted", _still_to_remove(answer))
             return self._crash(error, trial)  # torch raises it, too
         except Wrong as wrong:
-            wrong = self._explained(answer, wrong) if wrong.comparison else wrong
+            if wrong.comparison and not printed.debugged:  # a debugger would stop in every further call
+                wrong = self._explained(answer, wrong)
             return Result(self, "failed", str(wrong), wrong.diagnosis, comparison=wrong.comparison)
         except bdb.BdbQuit:
             message = "You left the debugger before your function ended. Run this cell again."
@@ -161,7 +162,7 @@ class Exercise:
         return Result(self, "failed", f"{type(error).__name__}: {text}{position}", "exception")
 
 
-def _agreements(mistake: Mistake, comparisons: list[Comparison], least: float) -> int:
+def _agreements(mistake: Mistake, comparisons: list[Comparison], least: int | float) -> int:
     """Return how many outputs of an answer a known mistake gives, 0 if fewer than ``least``."""
     count = 0
     for number, comparison in enumerate(comparisons):

@@ -39,10 +39,11 @@ class PrintRecorder(io.TextIOBase):
     """
 
     def __init__(self):
-        self.kept, self.length, self.screen = [], 0, sys.stdout
+        self.kept, self.length, self.screen, self.debugged = [], 0, sys.stdout, False
 
     def write(self, text: str) -> int:
         if _debugger_writes():
+            self.debugged = True
             return self.screen.write(text)
         self.kept.append(text[: max(0, MAX_PRINTED_CHARACTERS - self.length)])
         self.length += len(text)
