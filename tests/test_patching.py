@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformer_lens import patching as tl
 
+from helpers.hooks import replace_hook
 from helpers.patching import PARTS, patch_heads, patch_mlp, patch_residual, path_patch
 from tests.interventions import ALL_POSITIONS, BY_POSITION, INTO, MODELS, SOURCE, metric, model_named
 
@@ -48,6 +49,13 @@ def shares_keys(model):
     return model.W_K.shape[1] != model.cfg.n_heads
 
 
+def with_one_head_of(model, values, layer, head, seen):
+    """Logits with the pattern or z of one head replaced by that of another run."""
+    index = (slice(None), head) if seen == "pattern" else (slice(None), slice(None), head)
+    hook = replace_hook(f"blocks.{layer}.attn.hook_{seen}", values, index)
+    return model.run_with_hooks(INTO, fwd_hooks=[hook])
+
+
 def by_pattern_or_z(model, part):
     """Oracle where query heads share keys: the pattern (or z) of one of them, from a run with other keys (or values)."""
     effects = torch.zeros(model.cfg.n_layers, model.cfg.n_heads, len(INTO))
@@ -57,15 +65,7 @@ def by_pattern_or_z(model, part):
         with model.hooks(fwd_hooks=[(name, lambda x, hook, value=source[name]: value)]):
             patched = model.run_with_cache(INTO)[1][f"blocks.{layer}.attn.hook_{seen}"]
         for head in range(model.cfg.n_heads):
-
-            def replace(
-                x, hook, index=(slice(None),) * (1 if seen == "pattern" else 2) + (head,), value=patched
-            ):
-                x = x.clone()
-                x[index] = value[index]
-                return x
-
-            logits = model.run_with_hooks(INTO, fwd_hooks=[(f"blocks.{layer}.attn.hook_{seen}", replace)])
+            logits = with_one_head_of(model, patched, layer, head, seen)
             effects[layer, head] = metric(logits[:, -1])
     assert (effects - effects.flatten()[0]).abs().max() > 1e-3
     return effects
@@ -124,15 +124,7 @@ def direct_paths_to_shared_keys(model, port, source, into):
         with model.hooks(fwd_hooks=hooks):
             patched = model.run_with_cache(INTO)[1][f"blocks.{layer}.attn.hook_{seen}"]
         for head in range(model.cfg.n_heads):
-
-            def replace(
-                x, hook, index=(slice(None),) * (1 if seen == "pattern" else 2) + (head,), value=patched
-            ):
-                x = x.clone()
-                x[index] = value[index]
-                return x
-
-            logits = model.run_with_hooks(INTO, fwd_hooks=[(f"blocks.{layer}.attn.hook_{seen}", replace)])
+            logits = with_one_head_of(model, patched, layer, head, seen)
             effects[layer, head] = mean_at_the_end(logits)
     return effects
 

@@ -140,25 +140,21 @@ EXERCISE = Exercise(
             "every head has its own mean.",
             _row_by_row(lambda z: z.mean(dim=(0, 2))[:, None]),
         ),
-        Mistake(
-            "labels taken for 0, 1, 2, …",
-            "labels are any numbers: loop over those that occur, `groups.unique()`.",
-            _of_labels(_from_0, torch.zeros_like),
+        *(
+            Mistake(
+                "labels taken for 0, 1, 2, …",
+                "labels are any numbers: loop over those that occur, `groups.unique()`.",
+                _of_labels(_from_0, others),
+            )
+            for others in (torch.zeros_like, torch.clone)
         ),
-        Mistake(
-            "labels taken for 0, 1, 2, …",
-            "labels are any numbers: loop over those that occur, `groups.unique()`.",
-            _of_labels(_from_0, torch.clone),
-        ),
-        Mistake(
-            "the highest label left out",
-            "range(n) ends before n. Loop over the labels that occur, `groups.unique()`.",
-            _of_labels(_without_the_last, torch.zeros_like),
-        ),
-        Mistake(
-            "the highest label left out",
-            "range(n) ends before n. Loop over the labels that occur, `groups.unique()`.",
-            _of_labels(_without_the_last, torch.clone),
+        *(
+            Mistake(
+                "the highest label left out",
+                "range(n) ends before n. Loop over the labels that occur, `groups.unique()`.",
+                _of_labels(_without_the_last, others),
+            )
+            for others in (torch.zeros_like, torch.clone)
         ),
         Mistake("nothing averaged", "z came back unchanged.", lambda z, groups: z.clone()),
     ),
