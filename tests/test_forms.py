@@ -51,6 +51,7 @@ def test_an_output_in_the_promised_form(output, annotation, expected):
         (torch.tensor(1), list[int], "a tensor without axes of torch.int64", "a list"),
         ((1, 2.0, "x"), Tensor, "a tuple (a whole number, a number, a text)", "a tensor"),
         ([0] * 9, Callable, "a list", "a function"),
+        (torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]), Tensor, "a nested tensor", "a tensor"),
         (len, dict[str, Tensor], "a builtin_function_or_method", "a dictionary"),
     ],
 )  # fmt: skip

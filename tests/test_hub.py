@@ -365,9 +365,12 @@ def test_a_gpt2_of_any_configuration_computes_what_transformers_does(tmp_path, c
     model = boot(str(tmp_path), "cpu")
     logits, cache = model.run_with_cache(TOKENS)
     torch.testing.assert_close(logits.log_softmax(-1), expected.log_softmax(-1), atol=1e-4, rtol=1e-4)
-    for layer, (pre, q, k) in enumerate(zip((run := Forward(model).run(TOKENS)).resid_pre, run.q, run.k)):
+    forward = Forward(model)
+    run = forward.run(TOKENS)
+    for layer, (pre, q, k) in enumerate(zip(run.resid_pre, run.q, run.k)):
         name = f"blocks.{layer}.attn.hook_pattern"
-        torch.testing.assert_close(Forward(model).pattern(q, k), cache[name], atol=1e-5, rtol=0)
+        pattern = forward.attention.pattern(q, k, layer, run.rotary)
+        torch.testing.assert_close(pattern, cache[name], atol=1e-5, rtol=0)
         x = model.blocks[layer].ln1(pre)[0]
         scores = attention_scores(x, x, model.W_Q[layer], model.W_K[layer])  # biases are 0
         future = torch.ones(9, 9, dtype=torch.bool).triu(1)

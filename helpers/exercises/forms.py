@@ -82,6 +82,8 @@ def describe(value: object) -> str:
     >>> describe((torch.ones(2, 3), 1.5))
     'a tuple (a tensor of shape [2, 3], a number)'
     """
+    if isinstance(value, Tensor) and value.is_nested:  # has no shape
+        return "a nested tensor"
     if isinstance(value, Tensor):
         shape = f"of shape {list(value.shape)}" if value.ndim else "without axes"
         return f"a tensor {shape}" + ("" if value.is_floating_point() else f" of {value.dtype}")
