@@ -17,8 +17,9 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.components import PORTS, Port, check_heads
-from helpers.forward import Forward, Metric, Tokens
+from helpers.forward import Forward
 from helpers.hooks import cut_path_hooks
+from helpers.run import Metric, Tokens
 
 AblationKind = Literal["zero", "mean", "resample", "by template"]
 

@@ -88,9 +88,17 @@ class Attention:
         rotary: Rotary | None,
     ) -> Float[Tensor, "row query head d_head"]:
         """Mean of the values weighted by attention; ``q`` stands at the last positions of ``k``."""
+        q = self.compared(q, layer, "q", rotary, start=k.shape[1] - q.shape[1])
+        return self.attend(q, self.compared(k, layer, "k", rotary), v)
+
+    def attend(
+        self,
+        q: Float[Tensor, "row query head d_head"],
+        k: Float[Tensor, "row key shared_k d_head"],
+        v: Float[Tensor, "row key shared_v d_head"],
+    ) -> Float[Tensor, "row query head d_head"]:
+        """Return z of queries and keys that ``compared`` returned."""
         first_query = k.shape[1] - q.shape[1]
-        q = self.compared(q, layer, "q", rotary, first_query)
-        k = self.compared(k, layer, "k", rotary)
         causal = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril(first_query)
         q, k, v = (projected.transpose(1, 2) for projected in (q, k, v))
         if k.shape[1] != v.shape[1]:  # the keys of some query heads are their own

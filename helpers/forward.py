@@ -8,11 +8,10 @@ Norms and MLPs are the model's own modules; attention is that of ``attention.py`
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import sqrt
-from typing import Literal
 
 import torch
+from einops import einsum, rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import gelu
@@ -20,11 +19,8 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.attention import Attention, Rotary, before
 from helpers.components import PORTS
+from helpers.run import LogitDiff, Metric, PortValues, Run, Step, Tokens
 
-Tokens = Int[Tensor, "..."]  # [prompt pos]; Forward.run refuses any other shape with a sentence
-Step = tuple[int, Literal["resid_pre", "resid_mid"]]  # (layer, stream before attention or before MLP)
-Metric = Callable[[Float[Tensor, "prompt d_vocab"]], Float[Tensor, " prompt"]]
-PortValues = dict[tuple[int, str], list[tuple[int, Tensor]]]  # (layer, port): [(head, values), ...]
 MAX_BATCH_BYTES = 500_000_000
 COMPUTED_WITH = {  # flags that change what a model computes: the values that this forward pass implements
     "scale_attn_weights": True,
@@ -34,29 +30,6 @@ COMPUTED_WITH = {  # flags that change what a model computes: the values that th
 }
 PARTS_OF_BLOCKS = {"ln1", "ln2", "attn", "mlp"}
 PARTS_OF_ATTENTION = {"q", "k", "v", "qkv", "o", "q_norm", "k_norm"}
-
-
-@dataclass
-class Run:
-    """Activations of a model on prompts of one length: lists with one tensor per layer.
-
-    In a model whose attention and MLP read the same stream, ``resid_mid`` is the stream after both.
-    """
-
-    tokens: Int[Tensor, "prompt pos"]
-    resid_pre: list[Float[Tensor, "prompt pos d_model"]]  # one entry more than layers: the last is the end
-    resid_mid: list[Float[Tensor, "prompt pos d_model"]]
-    q: list[Float[Tensor, "prompt pos head d_head"]]
-    k: list[Float[Tensor, "prompt pos shared d_head"]]
-    v: list[Float[Tensor, "prompt pos shared d_head"]]
-    z: list[Float[Tensor, "prompt pos head d_head"]]
-    mlp_out: list[Float[Tensor, "prompt pos d_model"]]
-    rotary: Rotary | None = None
-
-    def at(self, step: Step) -> Float[Tensor, "prompt pos d_model"]:
-        """Residual stream at a step."""
-        layer, stage = step
-        return self.resid_pre[layer] if stage == "resid_pre" else self.resid_mid[layer]
 
 
 class Forward:
@@ -115,7 +88,8 @@ class Forward:
         mlp_out = [after - x for after, x in zip(resid_pre[1:], after_heads)]
         resid_mid = resid_pre[1:] if self.parallel else after_heads
         rotary = Rotary(*(cache[name][0] for name in angles)) if angles[0] in cache else None
-        run = Run(tokens, resid_pre, resid_mid, q, k, v, z, mlp_out, rotary)
+        compared_k = [self.attention.compared(keys, layer, "k", rotary) for layer, keys in enumerate(k)]
+        run = Run(tokens, resid_pre, resid_mid, q, k, v, z, mlp_out, compared_k, rotary)
         if not self.compared:
             self._compare_logits(run, logits[0, -1])
             self.compared = True
@@ -189,6 +163,11 @@ class Forward:
         port_values: PortValues | None = None,
     ) -> Float[Tensor, "patch prompt"]:
         """Metric after the steps from ``step`` to the end, for each of the patches in ``x``."""
+        if isinstance(metric, LogitDiff):
+            end = self.normalized_end(x, step, base, start, port_values)
+            end = rearrange(end, "(patch prompt) d_model -> patch prompt d_model", prompt=len(base.tokens))
+            right, wrong = (self.logit_of(end, tokens.to(end.device)) for tokens in metric)
+            return right - wrong
         logits = self.logits(x, step, base, start, port_values)
         return torch.stack([metric(patch_logits) for patch_logits in logits.split(len(base.tokens))])
 
@@ -201,10 +180,23 @@ class Forward:
         port_values: PortValues | None = None,
     ) -> Float[Tensor, "row d_vocab"]:
         """Logits at the last position after the steps from ``step`` to the end."""
-        for following in self.steps[self.steps.index(step) : -1]:
-            x = self.advance(x, following, base, start, port_values)
-        logits = self.ln_final(x[:, -1]) @ self.W_U
+        logits = self.normalized_end(x, step, base, start, port_values) @ self.W_U
         return logits if self.b_U is None else logits + self.b_U
+
+    def normalized_end(
+        self, x: Float[Tensor, "row pos d_model"], step: Step, base: Run, start: int, ports: PortValues | None
+    ) -> Float[Tensor, "row d_model"]:
+        """Stream that the unembedding reads at the last position, after the steps from ``step``."""
+        for following in self.steps[self.steps.index(step) : -1]:
+            x = self.advance(x, following, base, start, ports)
+        return self.ln_final(x[:, -1])
+
+    def logit_of(
+        self, normalized: Float[Tensor, "patch prompt d_model"], tokens: Int[Tensor, " prompt"]
+    ) -> Float[Tensor, "patch prompt"]:
+        """Logit of one token per prompt."""
+        logits = einsum(normalized, self.W_U[:, tokens], "patch prompt d, d prompt -> patch prompt")
+        return logits if self.b_U is None else logits + self.b_U[tokens]
 
     def advance(
         self,
@@ -253,18 +245,19 @@ class Forward:
         attention, end = self.attention, start + x.shape[1]
         first_query = end - 1 if layer == self.n_layers - 1 else start
         normalized = self.ln1[layer](x)
-        q = attention.project(normalized[:, first_query - start :], layer, "q", first_query)
-        k, v = (attention.project(normalized, layer, port, start) for port in ("k", "v"))
-        if start > 0:
-            patches = len(x) // len(base.tokens)
-            k = torch.cat([before(base.k[layer], start, patches), k], dim=1)
-            v = torch.cat([before(base.v[layer], start, patches), v], dim=1)
-        ports = {"q": q, "k": k, "v": v}
+        ports = {port: attention.project(normalized, layer, port, start) for port in ("k", "v")}
+        ports["q"] = attention.project(normalized[:, first_query - start :], layer, "q", first_query)
         for port in PORTS:
             for head, values in port_values.get((layer, port), ()):
                 ports[port] = attention.for_each_query_head(ports[port])
                 ports[port][:, -values.shape[1] :, head] = values[:, -ports[port].shape[1] :]
-        return attention.z(*ports.values(), layer, base.rotary)
+        q = attention.compared(ports["q"], layer, "q", base.rotary, first_query)
+        k, v = attention.compared(ports["k"], layer, "k", base.rotary, start), ports["v"]
+        if start > 0:
+            patches = len(x) // len(base.tokens)
+            k = torch.cat([before(base.compared_k[layer], start, patches), k], dim=1)
+            v = torch.cat([before(base.v[layer], start, patches), v], dim=1)
+        return attention.attend(q, k, v)
 
 
 def _check_supported(model: TransformerBridge) -> None:

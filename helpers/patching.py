@@ -4,7 +4,10 @@ A patch takes an activation from the run on ``source`` and puts it into the run 
 clean prompts as ``source`` and corrupted prompts as ``into`` this is denoising: which activations
 *suffice* to restore the answer? The other way round is noising: which activations are *needed*? A
 metric gets the logits at the last position, ``[prompt d_vocab]``, and returns one number per
-prompt.
+prompt. A ``LogitDiff`` is the fastest.
+
+Instead of tokens, ``into`` and ``source`` may be runs, ``Forward(model).run(tokens)``, which many
+calls can share.
 
 Meng et al. 2022, "Locating and Editing Factual Associations in GPT" (activations); Wang et al.
 2022, "Interpretability in the Wild", section 3 (paths); Heimersheim and Nanda 2024 (the two
@@ -15,24 +18,25 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from einops import einsum
+from einops import einsum, reduce
 from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.components import PORTS, check_heads, check_path, check_port, per_query_head
-from helpers.forward import MAX_BATCH_BYTES, Forward, Metric, PortValues, Tokens
+from helpers.forward import MAX_BATCH_BYTES, Forward
+from helpers.run import Metric, PortValues, Run, Tokens
 
 PARTS = ("out", "q", "k", "v", "pattern")
-PROGRESS_BAR_DELAY_SECONDS = 2
+BAR = dict(delay=2, leave=False)  # a progress bar appears when a sweep takes longer than 2 seconds
 
 
 @torch.no_grad()
 def patch_residual(
     model: TransformerBridge,
-    into: Tokens,
-    source: Tokens,
+    into: Tokens | Run,
+    source: Tokens | Run,
     metric: Metric,
     max_bytes: int = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer pos prompt"]:
@@ -54,8 +58,8 @@ def patch_residual(
 @torch.no_grad()
 def patch_mlp(
     model: TransformerBridge,
-    into: Tokens,
-    source: Tokens,
+    into: Tokens | Run,
+    source: Tokens | Run,
     metric: Metric,
     max_bytes: int = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer pos prompt"]:
@@ -79,18 +83,20 @@ def patch_mlp(
 @torch.no_grad()
 def patch_heads(
     model: TransformerBridge,
-    into: Tokens,
-    source: Tokens,
+    into: Tokens | Run,
+    source: Tokens | Run,
     metric: Metric,
     part: str = "out",
-    by_position: bool = False,
+    by_position: bool | Sequence[int] = False,
+    shared: bool = False,
     max_bytes: int = MAX_BATCH_BYTES,
 ) -> Float[Tensor, "layer *pos head prompt"]:
     """Metric with "out" (z), "q", "k", "v" or "pattern" of each head patched, at all positions.
 
-    With ``by_position``, at one position at a time: ``[layer pos head prompt]``. A pattern's
-    position is that of its query. Keys and values that query heads share are patched for one of
-    them at a time. ``into`` and ``source`` are tokens ``[prompt pos]`` of one shape.
+    With ``by_position``, at one position at a time: ``[layer pos head prompt]``; a list names the
+    positions. A pattern's position is that of its query. Keys and values that several query heads
+    share are patched for one query head at a time; with ``shared``, for all of them at once:
+    ``[layer *pos key_head prompt]``. ``into`` and ``source`` are ``[prompt pos]``, of one shape.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -107,23 +113,26 @@ def patch_heads(
         layer, stage = step
         if stage == "resid_pre":
             return None
-        z = patched_z[layer](start if by_position else None)
-        return einsum(
+        z = patched_z[layer](slice(None) if by_position is False else start)
+        changes = einsum(
             z[:, start:] - runs.base.z[layer][:, start:],
             runs.forward.W_O[layer],
             "prompt pos head d_head, head d_head d_model -> head prompt pos d_model",
         )
+        n_shared = runs.base.k[layer].shape[2] if shared else len(changes)
+        return reduce(changes, "(shared query_head) ... -> shared ...", "sum", shared=n_shared)
 
-    metrics = runs.sweep(range(into.shape[1]) if by_position else [0], deltas)
+    starts = [runs.first_difference] if by_position is False else runs.positions(by_position)
+    metrics = runs.sweep(starts, deltas)
     metrics = metrics.unflatten(1, (model.cfg.n_layers, -1))  # [start layer head prompt]
-    return metrics.transpose(0, 1) if by_position else metrics[0]
+    return metrics[0] if by_position is False else metrics.transpose(0, 1)
 
 
 @torch.no_grad()
 def path_patch(
     model: TransformerBridge,
-    into: Tokens,
-    source: Tokens,
+    into: Tokens | Run,
+    source: Tokens | Run,
     metric: Metric,
     senders: Sequence[tuple[int, int]],
     receivers: Sequence[tuple[int, int, str]] | str,
@@ -133,7 +142,8 @@ def path_patch(
 
     ``receivers``: (layer, head, "q" | "k" | "v"), all at once, or "logits". On the way all other
     heads are frozen; MLPs are frozen (``via="direct"``) or computed again (``via="mlps"``, Wang et
-    al. 2022). After the receivers everything is computed again.
+    al. 2022). After the receivers everything is computed again. A receiver that is not in a later
+    layer than a sender has no path from that sender and keeps what it read.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-2l")
@@ -144,9 +154,8 @@ def path_patch(
     _check_paths(model, senders, receivers, via)
     runs = _Runs(model, into, source, metric)
     ports = [] if isinstance(receivers, str) else sorted(receivers)
-    return torch.stack(
-        [runs.patch_path(sender, ports, via) for sender in _progress(senders, "path patching")]
-    )
+    senders = tqdm(senders, desc="path patching", **BAR)
+    return torch.stack([runs.patch_path(sender, ports, via) for sender in senders])
 
 
 class _Runs:
@@ -155,27 +164,53 @@ class _Runs:
     def __init__(
         self,
         model: TransformerBridge,
-        into: Tokens,
-        source: Tokens,
+        into: Tokens | Run,
+        source: Tokens | Run,
         metric: Metric,
         max_bytes: int = MAX_BATCH_BYTES,
     ):
-        if into.shape != source.shape:
-            raise ValueError(
-                f"expected prompts of one shape, got into {list(into.shape)} and source "
-                f"{list(source.shape)}: a patch goes from each position to the same position."
-            )
         self.forward, self.metric = Forward(model, max_bytes), metric
-        self.base, self.source = self.forward.run(into), self.forward.run(source)
+        runs = (run if isinstance(run, Run) else self.forward.run(run) for run in (into, source))
+        self.base, self.source = runs
+        shapes = [list(run.tokens.shape) for run in (self.base, self.source)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"expected prompts of one shape, got into {shapes[0]} and source {shapes[1]}: "
+                "a patch goes from each position to the same position."
+            )
+        differ = (self.base.tokens != self.source.tokens).any(dim=0)
+        self.length = len(differ)
+        self.first_difference = int(differ.int().argmax()) if differ.any() else self.length - 1
+
+    def positions(self, chosen: bool | Sequence[int]) -> Sequence[int]:
+        """Positions counted from the start: all for True, else those of a list."""
+        positions = range(self.length)
+        if chosen is True:
+            return positions
+        if not chosen or not all(-self.length <= position < self.length for position in chosen):
+            raise ValueError(f"expected positions from {-self.length} to {self.length - 1}, got {chosen!r}.")
+        return [positions[position] for position in chosen]
 
     def sweep(self, starts: Sequence[int], deltas: Callable) -> Float[Tensor, "start patch prompt"]:
-        """Metric of one sweep for each position at which patches begin; ``deltas(step, start)``."""
-        return torch.stack(
-            [
-                self.forward.sweep(self.base, partial(deltas, start=start), start, self.metric)
-                for start in _progress(starts, "patching")
-            ]
-        )
+        """Metric of one sweep for each position at which patches begin; ``deltas(step, start)``.
+
+        Before the first position where the prompts differ a patch changes nothing.
+        """
+        changing = [start for start in starts if start >= self.first_difference] or starts[-1:]
+        with tqdm(total=len(changing) * len(self.forward.steps), desc="patching", **BAR) as bar:
+
+            def counted(step, start):
+                bar.update()
+                return deltas(step, start)
+
+            by_start = {
+                start: self.forward.sweep(self.base, partial(counted, start=start), start, self.metric)
+                for start in changing
+            }
+        end = self.base.resid_pre[-1]
+        unpatched = self.forward.finish(end, self.forward.end, self.base, self.metric)
+        unpatched = unpatched.expand_as(by_start[changing[-1]])
+        return torch.stack([by_start.get(start, unpatched) for start in starts])
 
     def patch_stream(
         self, changes: dict[int, Float[Tensor, "prompt pos d_model"]]
@@ -190,13 +225,10 @@ class _Runs:
             delta[:, 0] = changes[layer][:, start]
             return delta[None]
 
-        return self.sweep(range(self.base.tokens.shape[1]), deltas).transpose(0, 1)
+        return self.sweep(range(self.length), deltas).transpose(0, 1)
 
-    def patched_z(self, layer: int, part: str) -> Callable[[int | None], Tensor]:
-        """Function from a position to the z of a layer with ``part`` of every head patched there.
-
-        The position None stands for all positions.
-        """
+    def patched_z(self, layer: int, part: str) -> Callable[[int | slice], Tensor]:
+        """Function from a position to the z of a layer with ``part`` of all heads patched."""
         q, k, v = (getattr(self.base, port)[layer] for port in PORTS)
         source_q, source_k, source_v = (getattr(self.source, port)[layer] for port in PORTS)
         attention, weighted_values = self.forward.attention, self.forward.attention.weighted_values
@@ -215,13 +247,14 @@ class _Runs:
     def patch_path(
         self, sender: tuple[int, int], receivers: list[tuple[int, int, str]], via: str
     ) -> Float[Tensor, " prompt"]:
-        """Metric with one sender's paths patched: to the receivers, or to the logits if none."""
+        """Metric with one sender's paths patched: to later receivers or to the logits."""
         forward, base = self.forward, self.base
         deltas = self._direct_deltas(sender, via)
         if not receivers:
             end = base.resid_pre[-1] + deltas[forward.n_layers]
             return forward.finish(end, forward.end, base, self.metric)[0]
         port_values: PortValues = {}
+        receivers = [receiver for receiver in receivers if receiver[0] > sender[0]]
         for layer, head, port in receivers:
             normalized = forward.ln1[layer](base.resid_pre[layer] + deltas[layer])
             patched = forward.attention.project(normalized, layer, port)
@@ -246,10 +279,8 @@ class _Runs:
         return deltas
 
 
-def _replaced(base: Tensor, source: Tensor, position: int | None) -> Tensor:
-    """``source`` at one position and ``base`` at the others; ``source`` if the position is None."""
-    if position is None:
-        return source
+def _replaced(base: Tensor, source: Tensor, position: int | slice) -> Tensor:
+    """Return ``source`` at a position and ``base`` at the others."""
     patched = base.clone()
     patched[:, position] = source[:, position]
     return patched
@@ -263,12 +294,7 @@ def _check_paths(model: TransformerBridge, senders, receivers, via: str) -> None
     if not receivers or isinstance(receivers, str):
         raise ValueError(f'expected receivers (layer, head, "q" | "k" | "v") or "logits", got {receivers!r}.')
     check_heads(model, [*senders, *(receiver[:2] for receiver in receivers)])
-    for layer, head, port in receivers:
+    for *_, port in receivers:
         check_port(port)
-        for sender in senders:
-            check_path(sender, (layer, head))
-
-
-def _progress(items: Sequence, title: str) -> tqdm:
-    """Iterate with a progress bar, which appears when the sweep takes long."""
-    return tqdm(items, desc=title, delay=PROGRESS_BAR_DELAY_SECONDS, leave=False)
+    for sender in senders:
+        check_path(sender, max(receivers)[:2])

@@ -1,11 +1,18 @@
 """Our sweeps against TransformerLens's, patch by patch, on three models; and their answers to bad input."""
 
+import itertools
+from functools import partial
+
+import pandas as pd
 import pytest
 import torch
 from transformer_lens import patching as tl
 
+from helpers.forward import Forward
 from helpers.hooks import replace_hook
 from helpers.patching import PARTS, patch_heads, patch_mlp, patch_residual, path_patch
+from helpers.run import LogitDiff
+from tests.families import family
 from tests.interventions import ALL_POSITIONS, BY_POSITION, INTO, MODELS, SOURCE, metric, model_named
 
 
@@ -83,6 +90,55 @@ def test_heads(model, part):
     close(ours.mean(dim=-1), by_library(BY_POSITION[part], model))
 
 
+def by_shared_head(model, part, by_position):
+    """TransformerLens's sweep over the key (or value) heads, which the query heads share."""
+    axes = ("layer", "pos", "head") if by_position else ("layer", "head")
+    setter = tl.layer_pos_head_vector_patch_setter if by_position else tl.layer_head_vector_patch_setter
+    sizes = [
+        model.cfg.n_layers,
+        *([INTO.shape[1]] if by_position else []),
+        getattr(model, f"W_{part.upper()}").shape[1],
+    ]
+    table = pd.DataFrame(itertools.product(*map(range, sizes)), columns=axes)
+    effects = by_library(
+        partial(tl.generic_activation_patch, patch_setter=setter, activation_name=part, index_df=table), model
+    )
+    return effects.reshape(sizes)
+
+
+@pytest.mark.parametrize("by_position", [False, True])
+@pytest.mark.parametrize("part", ["k", "v"])
+def test_what_query_heads_share_is_patched_for_all_of_them(model, part, by_position):
+    ours = patch_heads(model, INTO, SOURCE, metric, part, by_position, shared=True)
+    close(ours.mean(dim=-1), by_shared_head(model, part, by_position))
+
+
+@pytest.mark.parametrize(
+    "sweep", [patch_residual, patch_heads, partial(patch_heads, part="pattern", by_position=True)]
+)
+def test_the_logits_of_a_difference_alone(model, sweep):
+    """A sweep that computes two logits gives what a sweep that computes all gives."""
+    right, wrong = torch.tensor([5, 17, 30]), torch.tensor([6, 2, 8])
+    difference = LogitDiff(right, wrong)
+    close(
+        sweep(model, INTO, SOURCE, difference), sweep(model, INTO, SOURCE, lambda logits: difference(logits))
+    )
+
+
+def test_chosen_positions_and_runs_instead_of_tokens(model):
+    every = patch_heads(model, INTO, SOURCE, metric, "q", by_position=True)
+    forward = Forward(model)
+    runs = forward.run(INTO), forward.run(SOURCE)
+    close(patch_heads(model, *runs, metric, "q", by_position=[-1, 0, 4]), every[:, [6, 0, 4]])
+    close(
+        patch_heads(model, *runs, metric, "q", by_position=[1]), every[:, [1]]
+    )  # before the first difference
+    close(
+        path_patch(model, *runs, metric, [(0, 1)], "logits"),
+        path_patch(model, INTO, SOURCE, metric, [(0, 1)], "logits"),
+    )
+
+
 @pytest.mark.parametrize("max_bytes", [1, 2_000_000])
 def test_small_batches_change_nothing(model, max_bytes):
     expected = patch_heads(model, INTO, SOURCE, metric)
@@ -158,6 +214,15 @@ def test_several_receivers_are_patched_at_once(model):
     assert all((together - single).abs().max() > 1e-5 for single in one_by_one)
 
 
+def test_a_sender_between_two_receivers_reaches_the_later_one():
+    model = family("llama")
+    receivers = [(1, 0, "k"), (2, 3, "q")]
+    both = path_patch(model, INTO, SOURCE, metric, [(0, 1), (1, 2)], receivers)
+    close(both[0], path_patch(model, INTO, SOURCE, metric, [(0, 1)], receivers)[0])
+    close(both[1], path_patch(model, INTO, SOURCE, metric, [(1, 2)], [(2, 3, "q")])[0])
+    assert (both[1] - metric(model(INTO)[:, -1])).abs().max() > 1e-4
+
+
 def test_patching_nothing_and_everything(model):
     """A patch from the run itself changes nothing; the stream before layer 0 at every changed position is everything."""
     plain = metric(model(INTO)[:, -1])
@@ -190,6 +255,11 @@ def path(senders, receivers, **options):
         (lambda m: patch_heads(m, INTO, SOURCE[:, :5], metric), "prompts of one shape"),
         (lambda m: patch_heads(m, INTO[0], SOURCE[0], metric), "add a prompt axis"),
         (lambda m: patch_heads(m, INTO, SOURCE, metric, "z"), "expected a part among out, q, k, v, pattern"),
+        (
+            lambda m: patch_heads(m, INTO, SOURCE, metric, by_position=[7]),
+            r"expected positions from -7 to 6, got \[7\]",
+        ),
+        (lambda m: patch_heads(m, INTO, SOURCE, metric, by_position=[]), "expected positions from -7 to 6"),
         (path([(0, 9)], "logits"), "counted from 0, got 0.9"),
         (path([(0, 1)], [(7, 0, "q")]), "counted from 0, got 7.0"),
         (path([(1, 1)], [(1, 0, "q")]), "in a later layer than the sender, got 1.1 → 1.0"),
