@@ -4,8 +4,6 @@ One implementation for GPT-2 and shortformer, and for models with rotary positio
 shared keys and values (Ainslie et al. 2023), with or without biases and norms of queries and keys.
 """
 
-from typing import NamedTuple
-
 import torch
 from einops import einsum, repeat
 from jaxtyping import Float
@@ -13,26 +11,8 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, bias, per_query_head
+from helpers.components import PORTS, Rotary, bias, per_query_head
 from helpers.shortformer import ShortformerModel
-
-
-class Rotary(NamedTuple):
-    """Cosines and sines of the angles by which queries and keys are rotated."""
-
-    cos: Float[Tensor, "pos rotary"]
-    sin: Float[Tensor, "pos rotary"]
-
-    def rotate(self, x: Float[Tensor, "row pos head d_head"], start: int) -> Tensor:
-        """Rotate queries or keys at the positions from ``start`` on; the last d_head − rotary stay.
-
-        Coordinate i is paired with coordinate i + rotary / 2, as in Llama and GPT-NeoX.
-        """
-        cos, sin = (angles[start : start + x.shape[1], None] for angles in self)
-        turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
-        first, second = turned.chunk(2, dim=-1)
-        turned = turned * cos + torch.cat([-second, first], dim=-1) * sin
-        return torch.cat([turned, rest], dim=-1)
 
 
 class Attention:

@@ -7,13 +7,13 @@ be multiplied out. https://transformer-circuits.pub/2021/framework/index.html
 """
 
 import torch
-from einops import einsum
+from einops import einsum, repeat
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import FactoredMatrix
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import per_query_head
+from helpers.components import Rotary, per_query_head
 
 
 def soft_read(
@@ -44,6 +44,32 @@ def attention_scores(
     q = einsum(queries_in, W_Q, "query d_model, head d_model d_head -> head query d_head")
     k = einsum(keys_in, W_K, "key d_model, head d_model d_head -> head key d_head")
     return einsum(q, k, "head query d_head, head key d_head -> head query key") / W_Q.shape[-1] ** 0.5
+
+
+def scores_by_distance(
+    queries_in: Float[Tensor, "pair d_model"],
+    keys_in: Float[Tensor, "pair d_model"],
+    W_Q: Float[Tensor, "d_model d_head"],
+    W_K: Float[Tensor, "d_model d_head"],
+    rotary: Rotary,
+) -> Float[Tensor, "distance pair"]:
+    """Attention scores  x W_Q R(Δ) W_Kᵀ yᵀ / √d_head  of pairs of rows, at every distance Δ.
+
+    The query x stands Δ positions after the key y. R(Δ) rotates by the angles of a rotary embedding
+    (Su et al. 2021, "RoFormer"), one distance per position of ``rotary``; the rows are normalized,
+    as the head reads them. Biases of queries and keys, and norms of them, are not in the formula.
+
+    >>> x, W = torch.eye(2)[:1], torch.eye(2)
+    >>> half_turns = torch.pi * torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    >>> (scores_by_distance(x, x, W, W, Rotary(half_turns.cos(), half_turns.sin())) * 2**0.5).round()
+    tensor([[ 1.],
+            [-1.]])
+    """
+    n_distances = len(rotary.cos)
+    q = repeat(queries_in @ W_Q, "pair d_head -> pair distance 1 d_head", distance=n_distances)
+    k = rotary.rotate((keys_in @ W_K)[:, None, None], 0)  # at position 0
+    scores = einsum(rotary.rotate(q, 0), k, "pair distance i d_head, pair i j d_head -> distance pair")
+    return scores / W_Q.shape[-1] ** 0.5
 
 
 def singular_values(
@@ -148,7 +174,7 @@ def copying_accuracy(
     for start in range(0, len(A), 512):
         rows = A[start : start + 512] @ B
         own = rows.diagonal(offset=start)
-        hits.append((rows > own[:, None]).sum(dim=1) < k)
+        hits.append((rows > own[:, None]).sum(dim=1, dtype=torch.int32) < k)
     return torch.cat(hits).float().mean()
 
 

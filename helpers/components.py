@@ -7,6 +7,7 @@ that write to the residual stream, and the ports Q, K and V, are those of Elhage
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
@@ -47,6 +48,24 @@ class Component(NamedTuple):
         return self.kind if self.layer is None else f"{self.kind} {self.layer}"
 
 
+class Rotary(NamedTuple):
+    """Cosines and sines of the angles by which queries and keys are rotated."""
+
+    cos: Float[Tensor, "pos rotary"]
+    sin: Float[Tensor, "pos rotary"]
+
+    def rotate(self, x: Float[Tensor, "row pos head d_head"], start: int) -> Tensor:
+        """Rotate queries or keys at the positions from ``start`` on; the last d_head − rotary stay.
+
+        Coordinate i is paired with coordinate i + rotary / 2, as in Llama and GPT-NeoX.
+        """
+        cos, sin = (angles[start : start + x.shape[1], None] for angles in self)
+        turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
+        first, second = turned.chunk(2, dim=-1)
+        turned = turned * cos + torch.cat([-second, first], dim=-1) * sin
+        return torch.cat([turned, rest], dim=-1)
+
+
 def has_positions(model: TransformerBridge) -> bool:
     """Return True if positions are vectors (W_pos), False if they rotate queries and keys.
 
@@ -55,6 +74,23 @@ def has_positions(model: TransformerBridge) -> bool:
     True
     """
     return getattr(model.cfg, "positional_embedding_type", "standard") != "rotary"
+
+
+def rotary_angles(model: TransformerBridge, length: int) -> Rotary:
+    """Angles by which a model rotates queries and keys at the first ``length`` positions.
+
+    Raises ``ValueError`` for a model whose positions are vectors.
+
+    >>> from helpers.models import load_model
+    >>> rotary_angles(load_model("attn-only-1l"), 8)
+    Traceback (most recent call last):
+    ValueError: expected rotary positions, got a model with positional embeddings: use W_pos.
+    """
+    if has_positions(model):
+        raise ValueError("expected rotary positions, got a model with positional embeddings: use W_pos.")
+    positions = torch.arange(length, device=model.W_E.device)[None]
+    cos, sin = model.rotary_emb.original_component(model.W_E, positions)
+    return Rotary(cos[0], sin[0])
 
 
 def per_query_head(tensor: Float[Tensor, "..."], n_heads: int, axis: int = 1) -> Float[Tensor, "..."]:

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn.functional import gelu
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.attention import Attention, Rotary, before
-from helpers.components import PORTS
+from helpers.attention import Attention, before
+from helpers.components import PORTS, has_positions, rotary_angles
 from helpers.run import LogitDiff, Metric, PortValues, Run, Step, Tokens
 
 MAX_BATCH_BYTES = 500_000_000
@@ -72,11 +72,8 @@ class Forward:
         names = ["hook_resid_pre", *(f"attn.hook_{part}" for part in (*PORTS, "z"))]
         by_name = {name: [f"blocks.{layer}.{name}" for layer in range(self.n_layers)] for name in names}
         last = f"blocks.{self.n_layers - 1}.hook_resid_post"
-        angles = ("rotary_emb.hook_cos", "rotary_emb.hook_sin")
         expected = {last, *(hook_name for hook_names in by_name.values() for hook_name in hook_names)}
-        logits, cache = self.model.run_with_cache(
-            tokens, names_filter=lambda name: name in expected | {*angles}
-        )
+        logits, cache = self.model.run_with_cache(tokens, names_filter=lambda name: name in expected)
         missing = sorted(expected - set(cache))
         if missing:
             raise ValueError(
@@ -87,7 +84,7 @@ class Forward:
         after_heads = [x + self.attention.out(z[layer], layer) for layer, x in enumerate(resid_pre[:-1])]
         mlp_out = [after - x for after, x in zip(resid_pre[1:], after_heads)]
         resid_mid = resid_pre[1:] if self.parallel else after_heads
-        rotary = Rotary(*(cache[name][0] for name in angles)) if angles[0] in cache else None
+        rotary = None if has_positions(self.model) else rotary_angles(self.model, tokens.shape[1])
         compared_k = [self.attention.compared(keys, layer, "k", rotary) for layer, keys in enumerate(k)]
         run = Run(tokens, resid_pre, resid_mid, q, k, v, z, mlp_out, compared_k, rotary)
         if not self.compared:

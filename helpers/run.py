@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from helpers.attention import Rotary
+from helpers.components import Rotary
 
 Tokens = Int[Tensor, "..."]  # [prompt pos]; Forward.run refuses any other shape with a sentence
 Step = tuple[int, Literal["resid_pre", "resid_mid"]]  # (layer, stream before attention or before MLP)

@@ -2,7 +2,8 @@
 
 import torch
 
-from helpers.attention import Attention, Rotary
+from helpers.attention import Attention
+from helpers.components import Rotary
 from helpers.exercises.inputs import generator
 from tests.families import family
 from tests.interventions import INTO

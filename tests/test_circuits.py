@@ -4,9 +4,12 @@ import pytest
 import torch
 
 from helpers import circuits
+from helpers.components import head_weights, rotary_angles
 from helpers.exercises.inputs import generator, small_model
 from helpers.planted import Layout, induction_model
 from helpers.residual import components_read
+from tests.families import family
+from tests.interventions import INTO
 
 TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9]])
 
@@ -25,6 +28,23 @@ def cache(model):
 def thin():
     """Two factors of a product with more rows than one block of ``copying_accuracy`` holds."""
     return torch.randn(700, 5, generator=generator(0)), torch.randn(5, 700, generator=generator(1))
+
+
+def test_scores_by_distance_are_those_of_rotary_attention():
+    """Every score of a run is that of its query and key at their distance."""
+    model = family("mistral")
+    _, cache = model.run_with_cache(INTO[:1])
+    x = cache["blocks.1.ln1.hook_out"][0]
+    W_Q, W_K, _, _ = head_weights(model)
+    for head in range(model.cfg.n_heads):
+        expected = cache["blocks.1.attn.hook_attn_scores"][0, head]
+        queries, keys = torch.tril_indices(7, 7)
+        scores = circuits.scores_by_distance(
+            x[queries], x[keys], W_Q[1, head], W_K[1, head], rotary_angles(model, 7)
+        )
+        ours = scores[queries - keys, torch.arange(len(queries))]
+        torch.testing.assert_close(ours, expected[queries, keys], atol=1e-4, rtol=1e-4)
+    assert (scores[1] - scores[0]).abs().max() > 0.1  # they depend on the distance
 
 
 def test_scores_and_their_components_are_those_of_the_model(model, cache):

@@ -1,9 +1,21 @@
 """Heads and components print as in the papers; a head, port or path that does not exist is refused."""
 
 import pytest
+import torch
 
-from helpers.components import PORTS, Component, Head, check_heads, check_path, check_port
+from helpers.components import (
+    PORTS,
+    Component,
+    Head,
+    check_heads,
+    check_path,
+    check_port,
+    has_positions,
+    rotary_angles,
+)
 from helpers.exercises.inputs import small_model
+from tests.families import SUPPORTED, family
+from tests.interventions import INTO
 
 
 def test_a_head_is_its_pair_of_indices():
@@ -23,6 +35,20 @@ def test_a_head_is_its_pair_of_indices():
 )
 def test_a_component_prints_its_kind_and_layer(component, name):
     assert str(component) == name
+
+
+@pytest.mark.parametrize("name", SUPPORTED)
+def test_angles_are_those_of_a_run(name):
+    model = family(name)
+    _, cache = model.run_with_cache(INTO)
+    for angles, hook in zip(rotary_angles(model, INTO.shape[1]), ("cos", "sin")):
+        torch.testing.assert_close(angles, cache[f"rotary_emb.hook_{hook}"][0], rtol=0, atol=0)
+
+
+def test_vectors_of_positions_have_no_angles():
+    assert has_positions(small_model())
+    with pytest.raises(ValueError, match="expected rotary positions"):
+        rotary_angles(small_model(), 4)
 
 
 def test_heads_ports_and_paths_that_exist_are_accepted():
