@@ -61,7 +61,8 @@ def scores_by_distance(
 
     >>> x, W = torch.eye(2)[:1], torch.eye(2)
     >>> half_turns = torch.pi * torch.tensor([[0.0, 0.0], [1.0, 1.0]])
-    >>> (scores_by_distance(x, x, W, W, Rotary(half_turns.cos(), half_turns.sin())) * 2**0.5).round()
+    >>> rotary = Rotary(half_turns.cos(), half_turns.sin())
+    >>> (scores_by_distance(x, x, W, W, rotary) * 2**0.5).round()
     tensor([[ 1.],
             [-1.]])
     """

@@ -1,0 +1,178 @@
+"""Data of the circuit view: what each head reads on one text, and what changes without it.
+
+All that the view shows is measured here, so that the view needs no model: attention, the size of
+what attention moves, the effect of each edge, the effect of each head, and the earlier heads that a
+head reads. The picture follows Wang et al. 2022, "Interpretability in the Wild", figure 2.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from einops import einsum
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from helpers.circuit_view import LEAST_WEIGHT, Circuit, Edge, Read
+from helpers.components import PORTS, Head, check_heads, per_query_head
+from helpers.forward import Forward
+from helpers.run import Run
+from helpers.sequences import check_one_text
+
+CANDIDATES = 5  # next tokens shown at each position
+ROWS = 64  # cuts in one batch
+
+
+class Cut(NamedTuple):
+    """What is taken out of a head's z: ``amount`` at one query, or at all."""
+
+    head: Head
+    query: int | slice
+    amount: Tensor
+
+
+@torch.no_grad()
+def read_circuit(
+    model: TransformerBridge,
+    tokens: Int[Tensor, "..."],
+    roles: Mapping[tuple[int, int], str] | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
+) -> Circuit:
+    """Measure one text ``[1, pos]`` for the circuit view.
+
+    ``heads``: those that the view shows, all unless given. ``roles``: names that measures gave to
+    heads. A head is ablated by setting its z to zero. An edge from a key to a query is cut by
+    taking  attention · value  of that key out of the head's z at the query.
+
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-1l")
+    >>> circuit = read_circuit(model, model.to_tokens("the cat sat"), roles={(0, 3): "copying"})
+    >>> circuit.heads[3], circuit.roles[3], circuit.attention.shape
+    ('0.3', 'copying', torch.Size([6, 4, 4]))
+    """
+    check_one_text(tokens)
+    every = [(layer, head) for layer in range(model.cfg.n_layers) for head in range(model.cfg.n_heads)]
+    shown = [Head(*head) for head in (every if heads is None else heads)]
+    check_heads(model, shown)
+    forward = Forward(model)
+    run = forward.run(tokens)
+    patterns = [
+        forward.attention.pattern(q, k, i, run.rotary)[0] for i, (q, k) in enumerate(zip(run.q, run.k))
+    ]
+    values = [per_query_head(v, model.cfg.n_heads, axis=2)[0] for v in run.v]  # [key head d_head]
+    attention = torch.stack([patterns[layer][head] for layer, head in shown])
+    moved = torch.stack([values[layer][:, head] @ model.W_O[layer, head] for layer, head in shown])
+    lens = _logits(forward, torch.cat(run.resid_pre)).softmax(dim=-1).max(dim=-1)  # [layer pos]
+    log_probs = model(tokens)[0].log_softmax(dim=-1)
+    top = log_probs.topk(CANDIDATES, dim=-1)
+    ablations = [Cut(head, slice(None), run.z[head.layer][0, :, head.head]) for head in shown]
+    without = torch.cat([*_log_probs_without(forward, run, ablations)])  # [head pos d_vocab]
+    likeliest = without.max(dim=-1)
+
+    def words(ids: Int[Tensor, "..."]) -> str | list:
+        """Return a token as text, an array of tokens as nested lists."""
+        return model.tokenizer.decode(ids) if ids.ndim == 0 else [words(row) for row in ids]
+
+    return Circuit(
+        tokens=words(tokens[0]),
+        heads=[str(head) for head in shown],
+        roles=[(roles or {}).get(head, "") for head in shown],
+        attention=attention,
+        sizes=attention * moved.norm(dim=-1)[:, None],
+        edges=_edges(forward, run, shown, attention, values, log_probs),
+        reads=list(_reads(forward, run, shown, attention)),
+        logit_lens=words(lens.indices),
+        lens_probabilities=lens.values,
+        candidates=words(top.indices),
+        probabilities=top.values.exp(),
+        without=without.gather(2, top.indices.expand(len(shown), -1, -1)).exp(),
+        likeliest_without=words(likeliest.indices),
+        probability_without=likeliest.values.exp(),
+    )
+
+
+def _log_probs_without(
+    forward: Forward, run: Run, cuts: Sequence[Cut]
+) -> Iterator[Float[Tensor, "cut pos d_vocab"]]:
+    """Log-probabilities of the next token under each cut, in batches."""
+    for start in range(0, len(cuts), ROWS):
+        batch = cuts[start : start + ROWS]
+        x = run.resid_pre[0].expand(len(batch), -1, -1)
+        for layer in range(forward.n_layers):
+            normalized = forward.ln1[layer](x)
+            q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
+            z = forward.attention.z(q, k, v, layer, run.rotary)
+            for row, cut in enumerate(batch):
+                if cut.head.layer == layer:
+                    z[row, cut.query, cut.head.head] -= cut.amount
+            x = forward.after_heads(x, z, layer)
+            x = forward.advance(x, (layer, "resid_mid"), run)
+        yield _logits(forward, x).log_softmax(dim=-1)
+
+
+def _edges(
+    forward: Forward,
+    run: Run,
+    heads: Sequence[Head],
+    attention: Float[Tensor, "shown query key"],
+    values: Sequence[Float[Tensor, "key head d_head"]],
+    log_probs: Float[Tensor, "pos d_vocab"],
+) -> list[Edge]:
+    """Each edge that is drawn, with its effects at the query's position and at every later one."""
+    edges = (attention >= LEAST_WEIGHT).nonzero().tolist()
+    cuts = [
+        Cut(heads[i], query, attention[i, query, key] * values[heads[i].layer][key, heads[i].head])
+        for i, query, key in edges
+    ]
+    best = log_probs.max(dim=-1)
+    effects = [
+        best.values - without[:, torch.arange(len(best.indices)), best.indices]
+        for without in _log_probs_without(forward, run, cuts)
+    ]
+    return [
+        Edge(i, query, key, row[query:].tolist()) for (i, query, key), row in zip(edges, torch.cat(effects))
+    ]
+
+
+def _reads(
+    forward: Forward, run: Run, heads: Sequence[Head], attention: Float[Tensor, "shown query key"]
+) -> Iterator[Read]:
+    """What heads read of earlier heads, for each edge that is drawn.
+
+    Without the sender's output in what a head's queries (or keys) are made of, its attention to the
+    key falls by the strength. For values, the strength is the fraction of what the edge moves that
+    comes from the sender.
+    """
+    for layer in sorted({head.layer for head in heads}):
+        receivers = [i for i, head in enumerate(heads) if head.layer == layer]
+        W_O = forward.W_O[layer]
+        v = per_query_head(run.v[layer], len(W_O), axis=2)[0]
+        moved = einsum(v, W_O, "key head d_head, head d_head d_model -> head key d_model")
+        for j, sender in enumerate(heads):
+            if sender.layer >= layer:
+                continue
+            output = run.z[sender.layer][:, :, sender.head] @ forward.W_O[sender]
+            normalized = forward.ln1[layer](run.resid_pre[layer] - output)
+            q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
+            v = per_query_head(v, len(W_O), axis=2)[0]
+            without = einsum(v, W_O, "key head d_head, head d_head d_model -> head key d_model")
+            from_sender = 1 - (without * moved).sum(dim=-1) / moved.pow(2).sum(dim=-1)  # [head key]
+            patterns = {
+                "q": forward.attention.pattern(q, run.k[layer], layer, run.rotary)[0],
+                "k": forward.attention.pattern(run.q[layer], k, layer, run.rotary)[0],
+            }
+            for i in receivers:
+                head = heads[i].head
+                strengths = {port: attention[i] - pattern[head] for port, pattern in patterns.items()}
+                strengths["v"] = from_sender[head].expand_as(attention[i])
+                for port, strength in strengths.items():
+                    drawn = (strength >= LEAST_WEIGHT) & (attention[i] >= LEAST_WEIGHT)
+                    for query, key in drawn.nonzero().tolist():
+                        yield Read(i, j, port, query, key, strength[query, key].item())
+
+
+def _logits(forward: Forward, stream: Float[Tensor, "row pos d_model"]) -> Float[Tensor, "row pos d_vocab"]:
+    """Logits at all positions of a stream: at the end, the model's own; earlier, the logit lens."""
+    logits = forward.ln_final(stream) @ forward.W_U
+    return logits if forward.b_U is None else logits + forward.b_U
