@@ -43,21 +43,34 @@ def composition_scores(
     >>> composition_scores(load_model("attn-only-2l"), "k").shape
     torch.Size([2, 6, 2, 6])
     """
-    check_port(port)
-    W_Q, W_K, W_V, W_O = head_weights(model)
-    W_in, W_out = {"q": (W_Q, W_K.mT), "k": (W_K, W_Q.mT), "v": (W_V, W_O)}[port]
+    _, _, W_V, W_O = head_weights(model)
     senders = _root(W_V.mT @ W_V).mT @ W_O  # [layer head d_head d_model], the norm of W_V W_O
-    receivers = W_in @ _root(W_out @ W_out.mT)  # [layer head d_model d_head], the norm of W_in W_out
     senders = senders / senders.norm(dim=(-2, -1), keepdim=True)
-    receivers = receivers / receivers.norm(dim=(-2, -1), keepdim=True)
-    layers, heads, d_head = W_Q.shape[0], W_Q.shape[1], W_Q.shape[3]
-    scores = torch.zeros(layers, heads, layers, heads, device=W_Q.device)
+    receivers = thin_readers(model, port)
+    layers, heads, d_head, _ = senders.shape
+    scores = torch.zeros(layers, heads, layers, heads, device=senders.device)
     for layer in range(1, layers):
         earlier = rearrange(senders[:layer], "layer head h d_model -> (layer head h) d_model")
         products = earlier @ rearrange(receivers[layer], "head d_model h -> d_model (head h)")
         blocks = products.view(layer, heads, d_head, heads, d_head)
         scores[:layer, :, layer] = blocks.square().sum(dim=(2, 4)).sqrt()
     return scores
+
+
+def thin_readers(model: TransformerBridge, port: Port | str) -> Float[Tensor, "layer head d_model d_head"]:
+    """Thin matrices that stand for the reading matrices of one port of all query heads.
+
+    For a matrix A of norm 1 the norm of  A @ thin  is the composition score of A with that port.
+
+    >>> from helpers.models import load_model
+    >>> thin_readers(load_model("attn-only-1l"), "q").norm(dim=(-2, -1))
+    tensor([[1., 1., 1., 1., 1., 1.]])
+    """
+    check_port(port)
+    W_Q, W_K, W_V, W_O = head_weights(model)
+    W_in, W_out = {"q": (W_Q, W_K.mT), "k": (W_K, W_Q.mT), "v": (W_V, W_O)}[port]
+    readers = W_in @ _root(W_out @ W_out.mT)  # the norm of W_in W_out
+    return readers / readers.norm(dim=(-2, -1), keepdim=True)
 
 
 def _root(gram: Float[Tensor, "*head d_head d_head"]) -> Float[Tensor, "*head d_head d_head"]:

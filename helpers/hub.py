@@ -109,7 +109,8 @@ def boot(source: str, device: str, tokenizer=None) -> TransformerBridge:
     """Return a model in Hugging Face format, from the hub or from a folder.
 
     LayerNorm is folded, weights are centred, and W_Q holds any scale of attention scores but
-    1/√d_head. Raises ``ModelError`` if that cannot be done, and for a model without a tokenizer.
+    1/√d_head. ``to_tokens`` begins with the beginning-of-text token. Raises ``ModelError`` if that
+    cannot be done, and for a model without a tokenizer.
     """
     bridge = TransformerBridge.boot_transformers(source, device=device, tokenizer=tokenizer)
     if not _has_vocabulary(bridge.tokenizer):
@@ -122,6 +123,7 @@ def boot(source: str, device: str, tokenizer=None) -> TransformerBridge:
             f"({bridge.cfg.architecture}), for which TransformerLens cannot: choose another model."
         ) from error
     _fold_attention_scale(bridge)
+    bridge.cfg.default_prepend_bos = True  # as in prompts; TransformerLens differs for GPT-NeoX and Qwen
     return guarded(bridge.train(False).requires_grad_(False))
 
 

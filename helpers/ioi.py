@@ -71,6 +71,10 @@ class Prompts:
         """Select prompts by a mask, indices or a slice."""
         return Prompts(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def to(self, device: str | torch.device) -> "Prompts":
+        """Move all tensors to a device, such as ``model.cfg.device``."""
+        return Prompts(*(getattr(self, field.name).to(device) for field in fields(self)))
+
 
 def make_prompts(
     tokenizer, count: int, seed: int = 0, templates: Sequence[str] | None = None, held_out: bool = True
@@ -274,12 +278,9 @@ def name_copy_scores(model: TransformerBridge, prompts: Prompts, k: int = 5) -> 
     resid, rows = cache["blocks.0.hook_resid_post"], torch.arange(len(prompts))
     stream = torch.cat([resid[rows, position] for position in (prompts.io_pos, prompts.s1_pos)])
     tokens = torch.cat([prompts.io_token, prompts.s_token]).to(stream.device)
-    return torch.stack(
-        [
-            torch.stack([name_copy_score(stream, tokens, *head, model.W_U, k) for head in zip(W_V, W_O)])
-            for W_V, W_O in zip(*head_weights(model)[2:])
-        ]
-    )
+    W_V, W_O = (W.flatten(0, 1) for W in head_weights(model)[2:])  # [layer·head ...]
+    scores = [name_copy_score(stream, tokens, *head, model.W_U, k) for head in zip(W_V, W_O)]
+    return torch.stack(scores).unflatten(0, (model.cfg.n_layers, -1))
 
 
 def position_and_token(

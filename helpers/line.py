@@ -41,10 +41,10 @@ def read_line(
     layers = range(model.cfg.n_layers)
     before = [cache[f"blocks.{layer}.hook_resid_pre"][0] for layer in layers]
     streams = [*before, cache[f"blocks.{layers[-1]}.hook_resid_post"][0]]
-    outputs = [
-        [_top_outputs(model, stream @ W_V @ W_O @ model.W_U) for W_V, W_O in zip(*weights)]
-        for stream, *weights in zip(before, *head_weights(model)[2:])
-    ]
+    outputs = []
+    for stream, W_V, W_O in zip(before, *head_weights(model)[2:]):
+        logits = stream @ W_V @ W_O @ model.W_U  # [head pos d_vocab]: all heads of a layer at once
+        outputs.append([_top_outputs(model, of_head) for of_head in logits])
     patterns = torch.stack([cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in layers])
     words = [model.tokenizer.decode(token) for token in tokens[0]]
     return Line(title, words, patterns, [_logit_lens(model, stream) for stream in streams], outputs)

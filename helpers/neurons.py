@@ -11,6 +11,53 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import gelu
+from transformer_lens.model_bridge import TransformerBridge
+from transformers.activations import ACT2FN
+
+
+def mlp_weights(model: TransformerBridge) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return W_in ``[layer d_model neuron]``, b_in, W_out and b_out, zeros for missing biases.
+
+    In a gated MLP (Llama) W_in holds the keys whose findings the gate multiplies.
+
+    >>> from helpers.models import load_model
+    >>> [list(weight.shape) for weight in mlp_weights(load_model("ioi-gpt2"))]
+    [[6, 256, 1024], [6, 1024], [6, 1024, 256], [6, 256]]
+    """
+    W_in, W_out = model.W_in, model.W_out
+    biases = [
+        torch.stack([W.new_zeros(W.shape[-1]) if b is None else b for b in by_layer])
+        for W, by_layer in (
+            (W_in, [block.mlp.b_in for block in model.blocks]),
+            (W_out, [block.mlp.b_out for block in model.blocks]),
+        )
+    ]
+    return W_in, biases[0], W_out, biases[1]
+
+
+def activation_function(
+    model: TransformerBridge, layer: int, x: Float[Tensor, " d_model"]
+) -> Callable[[Tensor], Tensor]:
+    """Return the function that makes the activations of  x · k_i + b_i  where the MLP reads ``x``.
+
+    In a gated MLP (Shazeer 2020, https://arxiv.org/abs/2002.05202) it multiplies them by the gates
+    act(x · g_i + c_i).
+
+    >>> from helpers.models import load_model
+    >>> activation_function(load_model("ioi-gpt2"), 0, torch.zeros(256))(torch.tensor([-9.0, 9.0]))
+    tensor([-0., 9.])
+    """
+    act = _tanh_gelu if model.cfg.act_fn == "gelu_new" else ACT2FN[model.cfg.act_fn]
+    if not getattr(model.cfg, "gated_mlp", False):
+        return act
+    mlp = model.blocks[layer].mlp
+    gates = act(x @ mlp.W_gate + (0 if mlp.b_gate is None else mlp.b_gate))
+    return lambda found: gates * found
+
+
+def _tanh_gelu(x: Tensor) -> Tensor:
+    return gelu(x, approximate="tanh")
 
 
 def neuron_outputs(

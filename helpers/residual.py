@@ -36,7 +36,8 @@ def decompose(
     """Output of every component in the first sequence of a batch; they sum to the final stream.
 
     The components: embedding, positions where the model writes them to the stream, each head, each
-    MLP, the biases of each layer.
+    MLP, the biases of each layer. Raises ``ValueError`` if head outputs do not sum to what a layer
+    adds, as where a norm follows attention.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -54,6 +55,11 @@ def decompose(
         outputs += list(heads)
         components += [Component("head", layer, head) for head in range(len(heads))]
         bias = cache[f"blocks.{layer}.hook_attn_out"][0] - heads.sum(dim=0)
+        if (bias - bias[0]).abs().max() > 0.01 * cache[f"blocks.{layer}.hook_attn_out"][0].std():
+            raise ValueError(
+                "expected attention that adds the outputs of its heads to the stream, got "
+                f"{model.cfg.architecture}, where a norm follows: use hook_attn_out of each layer."
+            )
         if bias.abs().max() > 1e-3:
             outputs.append(bias)
             components.append(Component("bias", layer))

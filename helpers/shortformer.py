@@ -153,12 +153,15 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
 
 
 def guarded(bridge: TransformerBridge) -> TransformerBridge:
-    """Return the bridge, made to raise ``ValueError`` for tokens that its model cannot read."""
+    """Return the bridge, made to raise ``ValueError`` for tokens that its model cannot read.
+
+    Tokens on another device are moved to that of the model.
+    """
     n_ctx, d_vocab = bridge.cfg.n_ctx, bridge.cfg.d_vocab
 
-    def check_tokens(module: nn.Module, arguments: tuple) -> None:
+    def check_tokens(module: nn.Module, arguments: tuple) -> tuple:
         if not arguments or arguments[0].is_floating_point():  # embeddings
-            return
+            return arguments
         tokens = arguments[0]
         if not 1 <= tokens.shape[-1] <= n_ctx:
             raise ValueError(
@@ -170,6 +173,7 @@ def guarded(bridge: TransformerBridge) -> TransformerBridge:
                 f"expected token ids from 0 to {d_vocab - 1}, got {tokens.min()} to {tokens.max()}: "
                 "make them with model.to_tokens(text)."
             )
+        return tokens.to(next(module.parameters()).device), *arguments[1:]
 
     bridge.original_model.register_forward_pre_hook(check_tokens)
     return bridge

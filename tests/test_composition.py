@@ -13,6 +13,7 @@ from helpers.composition import (
     port_scores,
     random_scores,
     reading_matrix,
+    thin_readers,
 )
 from helpers.exercises.inputs import generator, small_model
 
@@ -39,6 +40,8 @@ def test_a_pair_scores_the_same_by_its_matrices(port):
     W_OV = model.W_V[0, 1] @ model.W_O[0, 1]
     score = composition_score(W_OV, reading_matrix(port, *weights))
     torch.testing.assert_close(score, composition_scores(model, port)[0, 1, 1, 2])
+    thin = (W_OV / W_OV.norm()) @ thin_readers(model, port)[1, 2]
+    torch.testing.assert_close(thin.norm(), score)
     of_source = port_scores(W_OV, *(weight[None] for weight in weights))[PORTS.index(port), 0]
     torch.testing.assert_close(score, of_source)
 

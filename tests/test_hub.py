@@ -9,12 +9,11 @@ import time
 import pytest
 import torch
 from transformers import (
-    AutoModelForCausalLM,
     GPT2LMHeadModel,
     GPTNeoConfig,
+    GPTNeoXConfig,
     LlamaConfig,
     PhiConfig,
-    PreTrainedTokenizerFast,
 )
 
 from helpers import hub as hub_module
@@ -23,7 +22,15 @@ from helpers.forward import Forward
 from helpers.hub import ARENA_FILE, ARENA_SIZES, ARENA_TOKENIZER, PUBLIC, boot
 from helpers.models import DATA, ModelError, load_model
 from helpers.trace import component_sizes
-from tests.hub import TRY, in_fresh_python, save_gpt2, serve, word_tokenizer
+from tests.hub import (
+    TRY,
+    gpt2_tokenizer,
+    in_fresh_python,
+    save_gpt2,
+    save_random,
+    serve,
+    word_tokenizer,
+)
 
 TRY_GPT2 = TRY.format(name="gpt2-small") + "else:\n    print('loaded')"
 TRY_EACH = """
@@ -384,17 +391,6 @@ LOCAL = dict(attention_types=[[["global", "local"], 1]], window_size=4, max_posi
 GPT_NEO = GPTNeoConfig(vocab_size=3072, hidden_size=24, num_layers=2, num_heads=4, **LOCAL)
 
 
-def save_random(folder, config):
-    """Save a random model of any architecture with the course's tokenizer; returns it."""
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, mean=0.2, std=0.3)
-    for part in (model, PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")):
-        part.save_pretrained(folder)
-    return model
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("config", [GPT_NEO, LlamaConfig(**SMALL, **MLP)], ids=["GPT-Neo", "Llama"])
 def test_in_every_architecture_components_sum_to_the_logit(tmp_path, config):
@@ -412,6 +408,35 @@ def test_an_architecture_without_compatibility_mode_is_refused(tmp_path):
     save_random(tmp_path, PhiConfig(**SMALL, **MLP, num_key_value_heads=2))
     with pytest.raises(ModelError, match=r"whose LayerNorm can be folded .* \(PhiForCausalLM\), for which"):
         load_model(str(tmp_path))
+
+
+WITH_THE_REAL_VOCABULARY = """
+import torch
+from helpers import ioi
+from helpers.models import load_model
+for name in ("gpt2-small", "pythia-14m"):
+    model = load_model(name)
+    prompts = ioi.make_prompts(model.tokenizer, 40)
+    text = model.tokenizer.decode(prompts.tokens[0, 1:])
+    assert torch.equal(model.to_tokens(text), prompts.tokens[:1])  # with beginning-of-text, also for Pythia
+    names = ioi.single_token_words(model.tokenizer, ioi.NAMES)
+    print(model.cfg.d_vocab, prompts.tokens[0, :3].tolist(), len(names), prompts.template.unique().tolist())
+"""
+
+
+def test_prompts_in_the_vocabulary_of_gpt2(tmp_path):
+    """The models are random; Pythia's architecture stands with GPT-2's vocabulary, too."""
+    tokenizer = gpt2_tokenizer()
+    assert tokenizer("Hello world").input_ids == [15496, 995] and len(tokenizer) == 50257
+    save_gpt2(tmp_path / "gpt2", tokenizer)
+    sizes = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40)
+    pythia = GPTNeoXConfig(vocab_size=50304, max_position_embeddings=32, bos_token_id=50256, **sizes)
+    save_random(tmp_path / "EleutherAI/pythia-14m", pythia, tokenizer)
+    with serve(tmp_path) as hub:
+        printed = in_fresh_python(WITH_THE_REAL_VOCABULARY, hub, tmp_path / "home")
+    when_tom = tokenizer("<|endoftext|>When Tom").input_ids
+    facts = f"{when_tom} 109 [0, 1, 2, 3, 4]"  # of 112 names, and five templates of one length
+    assert printed == f"50257 {facts}\n50304 {facts}\n"
 
 
 def test_weights_of_another_size_are_refused(hub_folder):

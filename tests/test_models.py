@@ -7,14 +7,10 @@ import shutil
 
 import pytest
 import torch
-from torch.utils._pytree import tree_map_only
 
-from helpers import models, plots
-from helpers.attention_view import attention_heads, attention_pattern, colored_tokens
-from helpers.line_view import Line, line_view
+from helpers import models
 from helpers.models import DATA, ModelError, checkpoints, list_models, load_model, shipped
 from helpers.sequences import repeated_tokens, second_copy_gain
-from helpers.statistics import bootstrap
 
 
 @pytest.mark.parametrize("name", list(shipped()))
@@ -122,80 +118,6 @@ def test_the_devices_of_an_accelerator_fit(monkeypatch, kind, count, fitting, ot
             ModelError, match=re.escape(f"a device of this machine ({names}), got {device!r}")
         ):
             load_model("attn-only-1l", device)
-
-
-class OnMps(torch.Tensor):
-    """Imitates a tensor on Apple's MPS, which knows no float64: it computes until it is asked for one."""
-
-    @staticmethod
-    def __new__(cls, values):
-        wrapped = dict(strides=values.stride(), dtype=values.dtype, device="meta")
-        return torch.Tensor._make_wrapper_subclass(cls, values.shape, **wrapped)
-
-    def __init__(self, values):
-        self.values = values
-
-    def tolist(self):
-        return self.values.tolist()
-
-    @classmethod
-    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
-        args, kwargs = tree_map_only(cls, lambda tensor: tensor.values, (args, kwargs or {}))
-        to_cpu = str(kwargs.get("device")) == "cpu"
-        output = function(*args, **({**kwargs, "device": "cpu"} if "device" in kwargs else kwargs))
-        return output if to_cpu else tree_map_only(torch.Tensor, cls._wrap, output)
-
-    @classmethod
-    def _wrap(cls, values):
-        if values.dtype == torch.float64:
-            raise TypeError("the MPS framework does not support float64")
-        return cls(values)
-
-
-MATRIX = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
-WORDS = ["a", "b"]
-TOP = [[[["a", "b", "c"]] * 2]]
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda matrix: plots.attention(matrix, WORDS, "title"),
-        lambda matrix: plots.attention_slider({"soft": matrix}, WORDS, "title", "scores"),
-        lambda matrix: plots.heatmap(matrix, WORDS, WORDS, "title", diverging=True),
-        lambda matrix: plots.memory_map(matrix, WORDS, WORDS, "title", {"k": (0, 0)}),
-        lambda matrix: plots.bars(matrix[0], WORDS, "title", "y"),
-        lambda matrix: plots.grouped_bars({"q": matrix[0]}, WORDS, "title", "y"),
-        lambda matrix: plots.lines({"loss": matrix[1]}, "title", "x", "y"),
-        lambda matrix: plots.scatter(matrix[0], matrix[1], WORDS, "title", "x", "y"),
-        lambda matrix: plots.arrows({"plane": matrix}, WORDS, "title"),
-        lambda matrix: attention_heads(matrix[None], WORDS).data,
-        lambda matrix: attention_pattern(matrix, WORDS).data,
-        lambda matrix: colored_tokens(WORDS, matrix[1]).data,
-        lambda matrix: line_view(Line("title", WORDS, matrix[None, None], [[("a", 0.5)] * 2] * 2, TOP)).data,
-        lambda matrix: bootstrap(matrix[1]),
-    ],
-)
-def test_on_mps_nothing_becomes_float64(draw):
-    expected, drawn = draw(MATRIX), draw(OnMps(MATRIX))
-    if isinstance(
-        expected, str
-    ):  # without the id of the element, and the bundle that only the first view brings
-        expected, drawn = (re.sub(r"view-\w+-\d+", "", text)[-300:] for text in (expected, drawn))
-    assert expected == drawn
-
-
-def test_the_imitation_of_mps_refuses_float64_and_only_that():
-    tensor = OnMps(MATRIX)
-    assert tensor.cpu().double().dtype == torch.float64
-    assert tensor.half().sum().item() == 2
-    for convert in (
-        lambda: tensor.double(),
-        lambda: tensor.to(torch.float64),
-        lambda: tensor @ tensor.double(),
-    ):
-        with pytest.raises(TypeError, match="does not support float64"):
-            convert()
 
 
 def test_float64_is_made_on_the_cpu_only():

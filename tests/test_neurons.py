@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from helpers.exercises.inputs import generator
-from helpers.neurons import agreement, key_value_cosine, label_fractions, neuron_outputs, top_contexts
+from helpers.neurons import (
+    activation_function,
+    agreement,
+    key_value_cosine,
+    label_fractions,
+    mlp_weights,
+    neuron_outputs,
+    top_contexts,
+)
+from tests.families import SUPPORTED, family
 
 
 def contexts(activations, count):
@@ -31,6 +40,16 @@ def test_the_outputs_of_all_neurons_and_the_bias_are_the_mlp(gpt2):
     outputs = neuron_outputs(x, gpt2.W_in[1], gpt2.b_in[1], gpt2.W_out[1], gelu)
     mlp_out = cache["blocks.1.hook_mlp_out"][0, 4]
     torch.testing.assert_close(outputs.sum(dim=0) + gpt2.b_out[1], mlp_out, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", SUPPORTED)
+def test_keys_values_and_gates_make_the_mlp_of_every_kind_of_model(name):
+    model = family(name)
+    _, cache = model.run_with_cache(torch.tensor([[3, 1, 4, 1, 5, 9]]))
+    for layer, (W_in, b_in, W_out, b_out) in enumerate(zip(*mlp_weights(model))):
+        x, mlp_out = cache[f"blocks.{layer}.ln2.hook_normalized"][0, 4], cache[f"blocks.{layer}.hook_mlp_out"]
+        outputs = neuron_outputs(x, W_in, b_in, W_out, activation_function(model, layer, x))
+        torch.testing.assert_close(outputs.sum(dim=0) + b_out, mlp_out[0, 4], atol=1e-3, rtol=1e-3)
 
 
 def test_top_contexts_are_those_of_a_loop(activations):

@@ -6,13 +6,27 @@ import sys
 
 import nbformat
 import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from helpers.build.committed_form import badge, problems
 from helpers.build.lesson_files import ROOT, exercise_of, lessons, read_lesson
 from helpers.build.lesson_runs import execute, statuses
 from helpers.exercises import all_exercises, get
+from helpers.models import DATA
 from tests.hub import save_gpt2, serve, word_tokenizer
 
+ON_LLAMA = ("01", "02", "03")  # lessons that run on a model with rotary positions and shared keys
+LLAMA = dict(
+    vocab_size=3072,
+    hidden_size=72,
+    num_hidden_layers=3,
+    num_attention_heads=6,
+    num_key_value_heads=2,
+    intermediate_size=100,
+    max_position_embeddings=512,
+    initializer_range=0.2,
+)
 LESSONS = pytest.mark.parametrize("path", lessons(), ids=[path.stem for path in lessons()])
 
 
@@ -108,7 +122,29 @@ def test_a_lesson_runs_on_another_model(path, hub_with_gpt2, tmp_path, monkeypat
     monkeypatch.setenv("HF_ENDPOINT", hub_with_gpt2)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-    notebook = read_lesson(path)
+    notebook = on_model(read_lesson(path), "gpt2-small")
+    assert statuses(execute(notebook)) == dict.fromkeys(ids_of(path), "not attempted")
+
+
+def on_model(notebook, name):
+    """The notebook with another model's name in its cell of parameters."""
     for cell in notebook.cells:
-        cell.source = re.sub(r'^MODEL = ".*?"', 'MODEL = "gpt2-small"', cell.source, flags=re.MULTILINE)
+        cell.source = re.sub(r'^MODEL = ".*?"', f"MODEL = {str(name)!r}", cell.source, flags=re.MULTILINE)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    """The folder of a small random Llama with the course's tokenizer."""
+    folder = tmp_path_factory.mktemp("models") / "llama"
+    torch.manual_seed(0)
+    LlamaForCausalLM(LlamaConfig(**LLAMA)).save_pretrained(folder)
+    PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer").save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("number", ON_LLAMA)
+def test_a_lesson_runs_on_rotary_positions_and_shared_keys(number, llama):
+    path = next(path for path in lessons() if path.stem.startswith(number))
+    notebook = on_model(read_lesson(path), llama)
     assert statuses(execute(notebook)) == dict.fromkeys(ids_of(path), "not attempted")

@@ -96,3 +96,22 @@ def test_heads_and_components_are_labels():
     labels = [Head(0, 7), Component("mlp", 0)]
     figure = bars(torch.ones(2), labels, "title", "y")
     assert list(figure.layout.xaxis.ticktext) == ["0.7", "mlp 0"]
+
+
+def test_a_large_model_has_a_label_per_layer_and_names_on_hovering():
+    heads = [Head(layer, head) for layer in range(30) for head in range(9)]
+    for figure in (
+        bars(torch.ones(270), heads, "title", "y"),
+        grouped_bars({"a": torch.ones(270)}, heads, "t", "y"),
+    ):
+        assert list(figure.layout.xaxis.ticktext) == [f"{layer}.0" for layer in range(30)]
+        assert list(figure.layout.xaxis.tickvals) == list(range(0, 270, 9))
+        assert figure.data[0].hovertext[10] == "1.1"
+    figure = heatmap(torch.ones(270, 2), heads, ["<b>", "b"], "title", "head", "score")
+    assert figure.data[0].hovertext[10][0] == "head 1.1 · score &lt;b&gt;"
+    assert figure.layout.height < 1600
+
+
+def test_a_long_text_has_some_labels_at_equal_distances():
+    figure = heatmap(torch.ones(2, 200), ["a", "b"], ["the"] * 200, "title")
+    assert list(figure.layout.xaxis.tickvals) == list(range(0, 200, 4))

@@ -16,6 +16,7 @@ from helpers.residual import (
     project_out,
     spectrum,
 )
+from tests.families import family
 
 TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9]])
 
@@ -32,6 +33,12 @@ def test_the_components_sum_to_the_final_stream(model):
     assert len(outputs) == len(components) == len(set(components))
     writes_more = not model.cfg.attn_only  # positions and MLP outputs
     assert (Component("position") in components) == (Component("mlp", 1) in components) == writes_more
+
+
+def test_heads_whose_outputs_pass_a_norm_are_refused():
+    model = family("gemma2")
+    with pytest.raises(ValueError, match="expected attention that adds the outputs of its heads"):
+        decompose(model, model.run_with_cache(TOKENS)[1])
 
 
 def test_of_a_batch_the_first_sequence_is_decomposed(model):

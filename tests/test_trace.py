@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from helpers.components import Component, Head
-from helpers.composition import composition_scores
+from helpers.components import Component, Head, head_weights
+from helpers.composition import composition_scores, port_scores
 from helpers.planted import Layout, distinct_repeated, induction_model
 from helpers.trace import address_trace, component_sizes, subspace_scores
 
@@ -71,6 +71,9 @@ def test_every_layer_is_scored_with_the_components_before_it(shipped_model, name
         for number, port in enumerate(("q", "k", "v") if layer else ()):
             pairs = composition_scores(model, port)[0, 3, layer]
             torch.testing.assert_close(scores[number, components.index(Component("head", 0, 3))], pairs)
+        weights = [W[layer] for W in head_weights(model)]
+        from_embedding = port_scores(model.W_E, *weights)
+        torch.testing.assert_close(scores[:, components.index(EMBEDDING)], from_embedding, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["ioi-gpt2", "attn-only-2l"])

