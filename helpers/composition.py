@@ -63,7 +63,7 @@ def thin_readers(model: TransformerBridge, port: Port | str) -> Float[Tensor, "l
     For a matrix A of norm 1 the norm of  A @ thin  is the composition score of A with that port.
 
     >>> from helpers.models import load_model
-    >>> thin_readers(load_model("attn-only-1l"), "q").norm(dim=(-2, -1))
+    >>> thin_readers(load_model("attn-only-1l"), "q").norm(dim=(-2, -1)).round()
     tensor([[1., 1., 1., 1., 1., 1.]])
     """
     check_port(port)

@@ -17,6 +17,8 @@ from helpers import (
     steering,
     trace,
 )
+from helpers.circuit import read_circuit
+from helpers.circuit_view import circuit_view
 from helpers.components import head_weights
 from helpers.explorer.views.attention import show_attention
 from helpers.explorer.views.heads_off import show_heads_off
@@ -256,6 +258,7 @@ MEASURES = {
     ),
     "forward": lambda c: Forward(c.model).run(c.tokens).resid_pre[-1],
     "line": lambda c: line_view(read_line(c.model, c.one_text)),
+    "circuit view": lambda c: circuit_view(read_circuit(c.model, c.one_text, heads=[SENDER, RECEIVER])),
     "explorer: attention": lambda c: show_attention(**c.subject(), layer=1),
     "explorer: line": lambda c: show_line(**c.subject("prompt")),
     "explorer: memory": lambda c: show_memory(

@@ -6,6 +6,7 @@ import pkgutil
 import pytest
 
 from helpers import exercises
+from helpers.exercises import engine
 from tests import answers
 
 MODULES = [
@@ -14,6 +15,11 @@ MODULES = [
 ]
 WRONG = {id: by_diagnosis for module in MODULES for id, by_diagnosis in module.WRONG.items()}
 RIGHT = {id: given for module in MODULES for id, given in module.RIGHT.items()}
+
+
+@pytest.fixture(autouse=True)
+def a_busy_machine_explains_the_same(monkeypatch):
+    monkeypatch.setattr(engine, "EXPLANATION_SECONDS", 60)
 
 
 def as_list(answers) -> list:

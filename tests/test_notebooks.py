@@ -16,7 +16,7 @@ from helpers.exercises import all_exercises, get
 from helpers.models import DATA
 from tests.hub import save_gpt2, serve, word_tokenizer
 
-ON_LLAMA = ("01", "02", "03")  # lessons that run on a model with rotary positions and shared keys
+ON_LLAMA = ("01", "02", "03", "04", "05", "06")  # lessons for rotary positions and shared keys, too
 LLAMA = dict(
     vocab_size=3072,
     hidden_size=72,
@@ -147,4 +147,6 @@ def llama(tmp_path_factory):
 def test_a_lesson_runs_on_rotary_positions_and_shared_keys(number, llama):
     path = next(path for path in lessons() if path.stem.startswith(number))
     notebook = on_model(read_lesson(path), llama)
+    for cell in notebook.cells:  # toys, which are the same on every model, train a tenth as long
+        cell.source = re.sub(r"^(STEPS\b.* = \d+)0\b", r"\1", cell.source, flags=re.MULTILINE)
     assert statuses(execute(notebook)) == dict.fromkeys(ids_of(path), "not attempted")
