@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Port, check_heads
+from helpers.components import Port, check_heads
 from helpers.forward import Forward
 from helpers.hooks import cut_path_hooks
 from helpers.run import Metric, Tokens
@@ -89,14 +89,12 @@ def keep_only(
         raise ValueError(f"expected keep [layer head prompt pos] = {list(shape)}, got {list(keep.shape)}.")
     forward = Forward(model)
     base = forward.run(tokens)
-    x = base.resid_pre[0]
-    for layer in range(model.cfg.n_layers):
-        normalized = forward.ln1[layer](x)
-        q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
-        z = forward.attention.z(q, k, v, layer, base.rotary)
+
+    def replace(z, layer):
         keep_z = keep[layer].permute(1, 2, 0)[..., None].to(z.device)  # [prompt pos head 1]
-        x = forward.after_heads(x, torch.where(keep_z, z, replacement[layer]), layer)
-        x = forward.advance(x, (layer, "resid_mid"), base)
+        return torch.where(keep_z, z, replacement[layer])
+
+    x = forward.end_under(replace, base.resid_pre[0], base)
     return forward.finish(x, forward.end, base, metric)[0]
 
 

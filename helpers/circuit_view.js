@@ -1,7 +1,7 @@
 // The circuit view: draws `data` into `root`. No library, no network; text only ever as text.
 (function (root, data) {
-  const NS = "http://www.w3.org/2000/svg", LAYER = 84, ROW = 22;
-  const { tokens, heads, roles, colours, least } = data, n = tokens.length;
+  const LAYER = 84, ROW = 22;
+  const { tokens, heads, roles, colours } = data, n = tokens.length;
   const layerOf = heads.map((name) => Number(name.split(".")[0])), layers = [...new Set(layerOf)].sort((a, b) => a - b);
   const inLayer = layers.map((layer) => heads.flatMap((_, i) => layerOf[i] === layer ? [i] : []));
   const most = Math.max(...inLayer.map((row) => row.length));
@@ -14,7 +14,6 @@
     edgesOf[head].get(query).push([key, effects]);
   });
   const largestSize = Math.max(...data.sizes.flat(2), 1e-9);
-  const visible = (token) => token.replaceAll("\n", "⏎");
   const named = (head) => heads[head] + (roles[head] ? ` (${roles[head]})` : "");
   const inRange = (value, count) => Math.min(count - 1, Math.max(0, value));
   let width = 0, step = 0;
@@ -226,12 +225,5 @@
   function add(parent, name) { const node = document.createElement(name); parent.append(node); return node; }
   function write(parent, at, height, text, size) {
     return element("text", { x: at, y: height, fill: "currentColor", "text-anchor": "middle", "font-size": size }, parent, visible(text).slice(0, 24));
-  }
-  function element(name, attributes, parent, text) {
-    const node = document.createElementNS(NS, name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    parent.append(node);
-    return node;
   }
 })(ROOT, DATA);

@@ -1,23 +1,21 @@
 """The circuit view: heads above a text, what each reads, and what changes when it is ablated.
 
-``helpers.circuit.read_circuit`` makes the data; circuit_view.js draws them, with no kernel and no
-network. A page that runs no script keeps a still image.
+``helpers.circuit_graph.read_circuit`` makes the data. circuit_view.js draws them, with no kernel
+and no network. A page that runs no script keeps a still image.
 """
 
 import base64
 import html
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json
+from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json, view_script
 from helpers.theme import BLUE, GREY, INK, ORANGE, WHITE
 
-SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 LEAST_WEIGHT = 0.1  # of attention that is drawn
 MEASURES = ("attention", "attention × output norm", "effect on the prediction")
 WIDTH, LAYER_HEIGHT = 1000, 84  # of the still image, in pixels
@@ -97,17 +95,14 @@ def circuit_view(
         raise ValueError(f"expected a head among {', '.join(circuit.heads)}, got {ablated!r}.")
     check_drawable(circuit.attention)
     start = dict(position=position, measure=MEASURES.index(measure), ablated=ablated, measures=MEASURES)
-    data = safe_json(
-        _data(circuit) | start | dict(least=LEAST_WEIGHT, colours=dict(above=BLUE, below=ORANGE))
-    )
+    data = safe_json(_data(circuit) | start | dict(colours=dict(above=BLUE, below=ORANGE)))
     view_id = fresh_id(data)
-    script = SCRIPT.replace("(ROOT, DATA)", f"(document.getElementById('{view_id}'), {data})")
     still = base64.b64encode(_still(circuit, position).encode()).decode()
     description = html.escape(_description(circuit, position))
     return HTML(
         f'<div id="{view_id}" class="{VERBATIM_CLASSES}"><p>Run this cell to explore the picture.</p>'
         f'<img alt="{description}" style="max-width: 100%" src="data:image/svg+xml;base64,{still}"></div>'
-        f"<script>{script}</script>"
+        + view_script("circuit_view", view_id, data)
     )
 
 

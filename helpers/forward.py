@@ -213,6 +213,20 @@ class Forward:
         z = self._z(x, layer, base, start, port_values or {})
         return self.after_heads(x[:, x.shape[1] - z.shape[1] :], z, layer)
 
+    def end_under(
+        self,
+        change: Callable[[Float[Tensor, "row pos head d_head"], int], Tensor],
+        x: Float[Tensor, "row pos d_model"],
+        base: Run,
+    ) -> Float[Tensor, "row pos d_model"]:
+        """Stream at the end, from ``x`` before layer 0, with ``change(z, layer)`` in place of z."""
+        for layer in range(self.n_layers):
+            normalized = self.ln1[layer](x)
+            q, k, v = (self.attention.project(normalized, layer, port) for port in PORTS)
+            z = change(self.attention.z(q, k, v, layer, base.rotary), layer)
+            x = self.advance(self.after_heads(x, z, layer), (layer, "resid_mid"), base)
+        return x
+
     def after_heads(
         self, x: Float[Tensor, "row pos d_model"], z: Float[Tensor, "row pos head d_head"], layer: int
     ) -> Float[Tensor, "row pos d_model"]:

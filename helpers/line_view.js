@@ -1,12 +1,11 @@
 // The line view: draws one or two lines of people from `data` into `root`. No library, no network; text only ever as text.
 (function (root, data) {
-  const NS = "http://www.w3.org/2000/svg", LEAST_WEIGHT = 0.02;  // of attention that is drawn
+  const LEAST_WEIGHT = 0.02;  // of attention that is drawn
   const { lines, colours } = data, length = lines[0].tokens.length, nLayers = lines[0].patterns.length;
   const nHeads = nLayers ? lines[0].patterns[0].length : 0;
   const state = { layer: data.layer, head: data.head, query: data.query };
   const width = Math.max(700, 20 + 74 * length), step = (width - 20) / length;
   const center = (position) => 10 + step * (position + 0.5);
-  const visible = (token) => token.replaceAll("\n", "⏎");
   const range = (n) => [...Array(n).keys()];
   const move = (key, by, low, high) => { state[key] = Math.min(high, Math.max(low, state[key] + by)); };
   root.replaceChildren();
@@ -99,13 +98,6 @@
       element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.45 + 0.55 * probability }, person, visible(top).slice(0, 10));
       element("text", { ...ink, x, y: ground + 76, "font-size": 10 }, person, probability.toFixed(2) + (differs ? " ≠" : ""));
     });
-  }
-  function element(name, attributes, parent, text) {
-    const node = document.createElementNS(NS, name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    parent.append(node);
-    return node;
   }
   function sentence(line) {
     if (state.layer < 0) return `${line.title}: before the first layer no head has attended, so nobody has asked anything.`;

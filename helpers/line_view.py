@@ -7,16 +7,13 @@ lens after that layer. ``helpers.line.read_line`` makes the data, line_view.js d
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json
+from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json, view_script
 from helpers.theme import BLUE, GREY, ORANGE
-
-SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,10 @@ def line_view(*lines: Line, layer: int = -1, head: int = 0, query_position: int 
     colours = dict(chosen=ORANGE, person=BLUE)
     data = safe_json(dict(layer=layer, head=head, query=query, colours=colours, lines=drawn))
     view_id = fresh_id(data)
-    script = SCRIPT.replace("(ROOT, DATA)", f"(document.getElementById('{view_id}'), {data})")
     static = "".join(_table(line, layer, head, query) for line in lines)
     return HTML(
         f'<div id="{view_id}" class="{VERBATIM_CLASSES}" role="group" '
-        f'aria-label="line view: people in a line">{static}</div><script>{script}</script>'
+        f'aria-label="line view: people in a line">{static}</div>' + view_script("line_view", view_id, data)
     )
 
 

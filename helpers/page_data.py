@@ -1,16 +1,20 @@
-"""Data on its way into a page: what the attention view and the line view share.
+"""Data on its way into a page: what views and figures share.
 
 Tokens are text that nobody has checked. They travel as JSON in which HTML finds no markup, and
 elements that show them are exempt from TeX.
 """
 
 import hashlib
+import html
 import itertools
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+MOST_TICKS = 60  # labels that an axis has room for
 MAX_VALUES = 2_000_000  # numbers in one view: some 10 MB of text in the page
 VERBATIM_CLASSES = "tex2jax_ignore mathjax_ignore"  # for elements with tokens: a "$" there starts no TeX
 _view_numbers = itertools.count()
@@ -51,3 +55,38 @@ def safe_json(data: Any) -> str:
 def fresh_id(data: str) -> str:
     """An element id: unique in its page, and the same in every run of a notebook."""
     return f"view-{hashlib.sha1(data.encode()).hexdigest()[:8]}-{next(_view_numbers)}"
+
+
+def view_script(name: str, view_id: str, data: str) -> str:
+    """Return the script element that draws ``data`` by NAME.js into the element ``view_id``."""
+    shared, script = (
+        Path(__file__).with_name(f"{part}.js").read_text(encoding="utf-8") for part in ("views", name)
+    )
+    script = script.replace("(ROOT, DATA)", f"(document.getElementById('{view_id}'), {data})")
+    return f"<script>(() => {{\n{shared}{script}}})();</script>"
+
+
+def verbatim(label: object) -> str:
+    """A label that plotly, which reads some HTML, shows verbatim and in one line.
+
+    >>> verbatim("<b>")
+    '&lt;b&gt;'
+    """
+    return html.escape(str(label), quote=False).replace("\n", "⏎")
+
+
+def ticks(labels: Sequence[object]) -> dict:
+    """Axis settings that name the positions 0, 1, … by their labels.
+
+    Of more than ``MOST_TICKS`` labels those of each layer's head 0 are shown, or where there are
+    no heads, some at equal distances.
+
+    >>> ticks([f"{layer}.{head}" for layer in range(12) for head in range(12)])["ticktext"][:3]
+    ['0.0', '1.0', '2.0']
+    """
+    shown = range(len(labels))
+    if len(labels) > MOST_TICKS:
+        first_heads = [place for place in shown if str(labels[place]).endswith(".0")]
+        shown = first_heads or shown[:: 1 + len(labels) // MOST_TICKS]
+    named = dict(tickvals=list(shown), ticktext=[verbatim(labels[place]) for place in shown])
+    return dict(**named, showgrid=False, zeroline=False, ticklabeloverflow="allow")

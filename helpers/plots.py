@@ -14,7 +14,7 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from helpers import theme
+from helpers.page_data import MOST_TICKS, ticks, verbatim
 from helpers.theme import BLUE, COLORBAR, DIVERGING, GREEN, GREY, ORANGE, PALETTE, SEQUENTIAL, TEMPLATE, WHITE
 
 Labels = Sequence[object]
@@ -77,17 +77,17 @@ def heatmap(
         colorbar=COLORBAR,
     )
     if texts is not None:
-        trace.text = [[theme.verbatim(text[:10]) for text in row] for row in texts]
+        trace.text = [[verbatim(text[:10]) for text in row] for row in texts]
         trace.update(texttemplate="%{text}", textfont=dict(size=10))
-    if max(len(rows), len(columns)) > theme.MOST_TICKS:
+    if max(len(rows), len(columns)) > MOST_TICKS:
         named = [[f"{row_title} {row} · {column_title} {column}" for column in columns] for row in rows]
-        hovertext = [[theme.verbatim(name) for name in names] for names in named]
+        hovertext = [[verbatim(name) for name in names] for names in named]
         trace.update(hovertext=hovertext, hovertemplate="%{hovertext}: %{z:.3f}<extra></extra>")
     figure = go.Figure(trace, dict(template=TEMPLATE, title=title))
-    figure.update_xaxes(title=dict(text=column_title, standoff=8), **theme.ticks(columns), tickangle=-60)
-    figure.update_yaxes(title=row_title, **theme.ticks(rows), autorange="reversed")
+    figure.update_xaxes(title=dict(text=column_title, standoff=8), **ticks(columns), tickangle=-60)
+    figure.update_yaxes(title=row_title, **ticks(rows), autorange="reversed")
     width = max(26 if texts is None else 60, 260 / len(columns))  # pixels of a cell
-    height = max(22 if len(rows) <= theme.MOST_TICKS else 5, 120 / len(rows))
+    height = max(22 if len(rows) <= MOST_TICKS else 5, 120 / len(rows))
     if width * len(columns) < 500:  # a small one keeps its shape, a larger one is as wide as the page
         ratio = dict(scaleanchor="y", scaleratio=width / height)
         figure.update_xaxes(**ratio, constrain="domain", constraintoward="left")
@@ -160,7 +160,7 @@ def grouped_bars(
     ['q', 'k']
     """
     figure = go.Figure(layout=dict(template=TEMPLATE, title=title, height=360, barmode="group"))
-    hatches = ("", "-", "|", ".", "x", "+", "/") if len(names) <= theme.MOST_TICKS else ("",)
+    hatches = ("", "-", "|", ".", "x", "+", "/") if len(names) <= MOST_TICKS else ("",)
     for number, (label, values) in enumerate(series.items()):
         hatch = dict(shape=hatches[number % len(hatches)], fillmode="overlay", fgcolor=WHITE)
         marker = dict(color=PALETTE[number % len(PALETTE)], pattern=hatch)
@@ -172,10 +172,10 @@ def grouped_bars(
 
 def _name_bars(figure: go.Figure, names: Labels) -> go.Figure:
     """Name bars at the axis, and on hovering where they are too many for the axis."""
-    if len(names) > theme.MOST_TICKS:
-        hover = [theme.verbatim(name) for name in names]
+    if len(names) > MOST_TICKS:
+        hover = [verbatim(name) for name in names]
         figure.update_traces(hovertext=hover, hovertemplate="%{hovertext}: %{y:.3f}")
-    return figure.update_xaxes(**theme.ticks(names))
+    return figure.update_xaxes(**ticks(names))
 
 
 def lines(
@@ -279,7 +279,7 @@ def diagram(positions: Labels, queries: dict[str, tuple[int, int]], title: str) 
     named = [index for index, label in enumerate(positions) if label]
     marker = dict(size=22, color=GREY)
     figure.add_scatter(x=named, y=[0] * len(named), mode="markers", marker=marker, hoverinfo="skip")
-    figure.update_xaxes(**theme.ticks(positions), range=[-0.7, len(positions) - 0.3])
+    figure.update_xaxes(**ticks(positions), range=[-0.7, len(positions) - 0.3])
     return figure.update_yaxes(visible=False, range=[-0.2, 1.75])
 
 

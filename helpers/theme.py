@@ -7,9 +7,6 @@ light and on dark pages.
 True
 """
 
-import html
-from collections.abc import Sequence
-
 import plotly.graph_objects as go
 
 GREY = "#7f7f7f"  # text and axes: legible on white and on black
@@ -22,7 +19,6 @@ DIVERGING = [[0, ORANGE], [0.5, WHITE], [1, BLUE]]
 COLORBAR = dict(
     thickness=10, orientation="h", lenmode="pixels", len=220, x=0, xanchor="left", y=1, yanchor="bottom"
 )
-MOST_TICKS = 60  # labels that an axis has room for
 PASSED, FAILED, NOT_ATTEMPTED, NOTE = "#1b8a5a", "#c2571a", "#7a7a7a", "#3a78b8"  # edges of cards
 _AXIS = dict(automargin=True, gridcolor="rgba(127,127,127,0.25)", zerolinecolor="rgba(127,127,127,0.5)")
 TEMPLATE = go.layout.Template(
@@ -45,29 +41,3 @@ def shade(value: float, largest: float) -> str:
     '#d55e0064'
     """
     return f"{BLUE if value >= 0 else ORANGE}{round(200 * abs(value) / largest):02x}"
-
-
-def verbatim(label: object) -> str:
-    """A label that plotly, which reads some HTML, shows verbatim and in one line.
-
-    >>> verbatim("<b>")
-    '&lt;b&gt;'
-    """
-    return html.escape(str(label), quote=False).replace("\n", "⏎")
-
-
-def ticks(labels: Sequence[object]) -> dict:
-    """Axis settings that name the positions 0, 1, … by their labels.
-
-    Of more than ``MOST_TICKS`` labels those of each layer's head 0 are shown, or where there are
-    no heads, some at equal distances.
-
-    >>> ticks([f"{layer}.{head}" for layer in range(12) for head in range(12)])["ticktext"][:3]
-    ['0.0', '1.0', '2.0']
-    """
-    shown = range(len(labels))
-    if len(labels) > MOST_TICKS:
-        first_heads = [place for place in shown if str(labels[place]).endswith(".0")]
-        shown = first_heads or shown[:: 1 + len(labels) // MOST_TICKS]
-    named = dict(tickvals=list(shown), ticktext=[verbatim(labels[place]) for place in shown])
-    return dict(**named, showgrid=False, zeroline=False, ticklabeloverflow="allow")

@@ -28,6 +28,15 @@ def shipped_model():
     return functools.cache(load_model)
 
 
+@pytest.fixture(scope="module")
+def page():
+    """A page of a browser without a network."""
+    from tests.lab import browser
+
+    with browser(1100, 900) as page:
+        yield page
+
+
 @pytest.fixture(scope="session")
 def gpt2(tmp_path_factory):
     """A tiny random GPT-2 in compatibility mode: LayerNorm folded, biases, MLPs, positions in the stream."""

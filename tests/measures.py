@@ -17,7 +17,7 @@ from helpers import (
     steering,
     trace,
 )
-from helpers.circuit import read_circuit
+from helpers.circuit_graph import read_circuit
 from helpers.circuit_view import circuit_view
 from helpers.components import head_weights
 from helpers.explorer.views.attention import show_attention

@@ -7,7 +7,6 @@ import torch
 
 from helpers import attention_view
 from helpers.attention_view import attention_heads, attention_pattern, colored_tokens
-from tests.lab import browser
 from tests.pages import HOSTILE, PATTERNS, is_untouched, show, without_scripts
 
 
@@ -15,12 +14,6 @@ from tests.pages import HOSTILE, PATTERNS, is_untouched, show, without_scripts
 def new_kernel(monkeypatch):
     """As in a kernel that has shown no view yet."""
     monkeypatch.setattr(attention_view, "_bundle_sent_by", None)
-
-
-@pytest.fixture(scope="module")
-def page():
-    with browser(1100, 900) as page:
-        yield page
 
 
 def test_hostile_tokens_are_shown_and_never_run(page):

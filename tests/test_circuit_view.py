@@ -6,19 +6,12 @@ import re
 import pytest
 import torch
 
-from helpers.circuit import read_circuit
+from helpers.circuit_graph import read_circuit
 from helpers.circuit_view import Circuit, Edge, Read, circuit_view
-from tests.lab import browser
 from tests.pages import HOSTILE, PATTERNS, is_untouched, show, without_scripts
 
 TEXT = "the cat sat on the mat. the cat sat on the mat."
 MOST_BYTES = 150_000
-
-
-@pytest.fixture(scope="module")
-def page():
-    with browser(1100, 900) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,7 @@ import torch
 
 from helpers.line import read_line
 from helpers.line_view import Line, line_view
-from tests.lab import browser
 from tests.pages import HOSTILE, PATTERNS, is_untouched, show, without_scripts
-
-
-@pytest.fixture(scope="module")
-def page():
-    with browser(1100, 900) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Facts of a language model for its card: IOI, repeated random tokens, attention sinks.
 
-A fact is a dictionary: label → [value], or [value, control]. tests/test_model_facts.py asserts the
+A fact is a dictionary: label → [value], or [value, control]. tests/test_smollm2.py asserts the
 same on another seed.
 """
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.circuit import read_circuit
+from helpers.circuit_graph import read_circuit
 from helpers.components import per_query_head
 from helpers.exercises.inputs import small_gpt2
 from helpers.hooks import cut_path_hooks

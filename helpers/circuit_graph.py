@@ -62,9 +62,9 @@ def read_circuit(
     ]
     values = [per_query_head(v, model.cfg.n_heads, axis=2)[0] for v in run.v]  # [key head d_head]
     attention = torch.stack([patterns[layer][head] for layer, head in shown])
-    moved = torch.stack([values[layer][:, head] @ model.W_O[layer, head] for layer, head in shown])
-    lens = _logits(forward, torch.cat(run.resid_pre)).softmax(dim=-1).max(dim=-1)  # [layer pos]
-    log_probs = model(tokens)[0].log_softmax(dim=-1)
+    moved = [_moved(forward, v, layer) for layer, v in enumerate(run.v)]
+    lens_log_probs = _logits(forward, torch.cat(run.resid_pre)).log_softmax(dim=-1)  # [layer pos d_vocab]
+    lens, log_probs = lens_log_probs.max(dim=-1), lens_log_probs[-1]
     top = log_probs.topk(CANDIDATES, dim=-1)
     ablations = [Cut(head, slice(None), run.z[head.layer][0, :, head.head]) for head in shown]
     without = torch.cat([*_log_probs_without(forward, run, ablations)])  # [head pos d_vocab]
@@ -79,11 +79,11 @@ def read_circuit(
         heads=[str(head) for head in shown],
         roles=[(roles or {}).get(head, "") for head in shown],
         attention=attention,
-        sizes=attention * moved.norm(dim=-1)[:, None],
+        sizes=attention * torch.stack([moved[layer][head] for layer, head in shown]).norm(dim=-1)[:, None],
         edges=_edges(forward, run, shown, attention, values, log_probs),
-        reads=list(_reads(forward, run, shown, attention)),
+        reads=list(_reads(forward, run, shown, attention, moved)),
         logit_lens=words(lens.indices),
-        lens_probabilities=lens.values,
+        lens_probabilities=lens.values.exp(),
         candidates=words(top.indices),
         probabilities=top.values.exp(),
         without=without.gather(2, top.indices.expand(len(shown), -1, -1)).exp(),
@@ -98,17 +98,15 @@ def _log_probs_without(
     """Log-probabilities of the next token under each cut, in batches."""
     for start in range(0, len(cuts), ROWS):
         batch = cuts[start : start + ROWS]
-        x = run.resid_pre[0].expand(len(batch), -1, -1)
-        for layer in range(forward.n_layers):
-            normalized = forward.ln1[layer](x)
-            q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
-            z = forward.attention.z(q, k, v, layer, run.rotary)
+
+        def cut_z(z, layer, batch=batch):
             for row, cut in enumerate(batch):
                 if cut.head.layer == layer:
                     z[row, cut.query, cut.head.head] -= cut.amount
-            x = forward.after_heads(x, z, layer)
-            x = forward.advance(x, (layer, "resid_mid"), run)
-        yield _logits(forward, x).log_softmax(dim=-1)
+            return z
+
+        x = run.resid_pre[0].expand(len(batch), -1, -1)
+        yield _logits(forward, forward.end_under(cut_z, x, run)).log_softmax(dim=-1)
 
 
 def _edges(
@@ -136,7 +134,11 @@ def _edges(
 
 
 def _reads(
-    forward: Forward, run: Run, heads: Sequence[Head], attention: Float[Tensor, "shown query key"]
+    forward: Forward,
+    run: Run,
+    heads: Sequence[Head],
+    attention: Float[Tensor, "shown query key"],
+    moved: Sequence[Float[Tensor, "head key d_model"]],
 ) -> Iterator[Read]:
     """What heads read of earlier heads, for each edge that is drawn.
 
@@ -146,18 +148,14 @@ def _reads(
     """
     for layer in sorted({head.layer for head in heads}):
         receivers = [i for i, head in enumerate(heads) if head.layer == layer]
-        W_O = forward.W_O[layer]
-        v = per_query_head(run.v[layer], len(W_O), axis=2)[0]
-        moved = einsum(v, W_O, "key head d_head, head d_head d_model -> head key d_model")
         for j, sender in enumerate(heads):
             if sender.layer >= layer:
                 continue
             output = run.z[sender.layer][:, :, sender.head] @ forward.W_O[sender]
             normalized = forward.ln1[layer](run.resid_pre[layer] - output)
             q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
-            v = per_query_head(v, len(W_O), axis=2)[0]
-            without = einsum(v, W_O, "key head d_head, head d_head d_model -> head key d_model")
-            from_sender = 1 - (without * moved).sum(dim=-1) / moved.pow(2).sum(dim=-1)  # [head key]
+            along = (_moved(forward, v, layer) * moved[layer]).sum(dim=-1)
+            from_sender = 1 - along / moved[layer].pow(2).sum(dim=-1)  # [head key]
             patterns = {
                 "q": forward.attention.pattern(q, run.k[layer], layer, run.rotary)[0],
                 "k": forward.attention.pattern(run.q[layer], k, layer, run.rotary)[0],
@@ -170,6 +168,14 @@ def _reads(
                     drawn = (strength >= LEAST_WEIGHT) & (attention[i] >= LEAST_WEIGHT)
                     for query, key in drawn.nonzero().tolist():
                         yield Read(i, j, port, query, key, strength[query, key].item())
+
+
+def _moved(
+    forward: Forward, v: Float[Tensor, "1 key shared d_head"], layer: int
+) -> Float[Tensor, "head key d_model"]:
+    """What each head of a layer moves from each key with an attention of 1:  v W_O."""
+    v = per_query_head(v, forward.model.cfg.n_heads, axis=2)[0]
+    return einsum(v, forward.W_O[layer], "key head d_head, head d_head d_model -> head key d_model")
 
 
 def _logits(forward: Forward, stream: Float[Tensor, "row pos d_model"]) -> Float[Tensor, "row pos d_vocab"]:
