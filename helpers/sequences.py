@@ -20,8 +20,11 @@ def repeated_tokens(
     torch.Size([4, 7])
     """
     generator = torch.Generator().manual_seed(seed)
-    bos = model.tokenizer.bos_token_id
-    return repeated_sequences(batch, length, model.cfg.d_vocab, bos, generator).to(model.cfg.device)
+    bos, n_tokens = (
+        model.tokenizer.bos_token_id,
+        min(model.cfg.d_vocab, len(model.tokenizer)),
+    )  # some rows have no token
+    return repeated_sequences(batch, length, n_tokens, bos, generator).to(model.cfg.device)
 
 
 def repeated_sequences(
