@@ -23,7 +23,7 @@ def mlp_weights(model: TransformerBridge) -> tuple[Tensor, Tensor, Tensor, Tenso
 
     >>> from helpers.models import load_model
     >>> [list(weight.shape) for weight in mlp_weights(load_model("ioi-gpt2"))]
-    [[6, 256, 1024], [6, 1024], [6, 1024, 256], [6, 256]]
+    [[6, 256, 512], [6, 512], [6, 512, 256], [6, 256]]
     """
     W_in, W_out = model.W_in, model.W_out
     biases = [

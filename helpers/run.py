@@ -21,6 +21,7 @@ class LogitDiff(NamedTuple):
     A sweep that gets this metric computes only these two logits, which is faster than a function
     of all logits where the vocabulary is large.
 
+    >>> import torch
     >>> LogitDiff(right=torch.tensor([1]), wrong=torch.tensor([0]))(torch.tensor([[1.0, 4.0]]))
     tensor([3.])
     """

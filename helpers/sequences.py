@@ -20,10 +20,8 @@ def repeated_tokens(
     torch.Size([4, 7])
     """
     generator = torch.Generator().manual_seed(seed)
-    bos, n_tokens = (
-        model.tokenizer.bos_token_id,
-        min(model.cfg.d_vocab, len(model.tokenizer)),
-    )  # some rows have no token
+    n_tokens = min(model.cfg.d_vocab, len(model.tokenizer))  # the last rows may have no token
+    bos = model.tokenizer.bos_token_id
     return repeated_sequences(batch, length, n_tokens, bos, generator).to(model.cfg.device)
 
 
