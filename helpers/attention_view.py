@@ -23,9 +23,31 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json
-from helpers.theme import BLUE, ORANGE, shade
+from helpers.theme import BLUE, GREY, INK, ORANGE, WHITE, WIDTH, shade
 
 BUNDLE = Path(circuitsvis.__file__).parent / "dist/cdn/iife.js"
+WORDS = {  # in the bundle → the course's
+    b"Source Token": b"key",
+    b"Destination Token": b"query",
+    b"`Src: ": b"`key: ",
+    b"`Dest: ": b"`query: ",
+    b"`Val: ": b"`attention: ",
+}
+# the selector at the left, the chosen head at the right, in the course's colours
+LAYOUT = f"""<style>
+.attention-heads {{ background: {WHITE}; color: {INK}; max-width: {WIDTH}px; }}
+.attention-heads > div {{ display: grid; grid-template: auto 1fr / 270px 410px; height: 410px; gap: 0 10px;
+  margin: 0 !important; padding: 5px !important; }}
+.attention-heads h3 {{ margin: 0 !important; font-size: 13px; color: {INK}; }}
+.attention-heads > div > div:nth-of-type(1) {{ margin: 0 !important; overflow-y: auto; align-content: start; }}
+.attention-heads > div > div:nth-of-type(1) > div {{ flex: 0 0 33% !important; max-width: 33% !important; }}
+.attention-heads > div > div:nth-of-type(2) {{ grid-area: 1 / 2 / 3; margin: 0 !important; }}
+.attention-heads > div > div:nth-of-type(2) h3 {{ display: none; }}
+.attention-heads :is(h2, h4) {{ background: {GREY} !important; font-size: 12px; }}
+.attention-heads [style*="border-style"] {{ border-color: {GREY} !important; }}
+.attention-heads [style*="box-shadow"] {{ box-shadow: 0 0 0 3px {ORANGE} !important; }}
+</style>"""
+SCALE = dict(minValue=0, maxValue=1, positiveColor=BLUE, maskUpperTri=False)  # zero is white, masked or not
 # cell id and execution count of the output that holds this kernel's bundle
 _bundle_sent_by: tuple[str | None, int] | None = None
 
@@ -45,7 +67,7 @@ def attention_heads(
     _check_patterns(patterns, tokens, len(names))
     static = "".join(_picture(pattern, name) for pattern, name in zip(patterns, names))
     data = dict(attention=rounded(patterns), tokens=list(tokens), attentionHeadNames=names)
-    return _view("AttentionHeads", static, **data, minValue=0, maxValue=1)
+    return _view("AttentionHeads", static, "attention-heads", **data, **SCALE)
 
 
 def attention_pattern(
@@ -59,7 +81,7 @@ def attention_pattern(
     """
     _check_patterns(pattern[None], tokens, 1)
     data = dict(attention=rounded(pattern), tokens=list(tokens))
-    return _view("AttentionPattern", _picture(pattern, name, 240), **data, minValue=0, maxValue=1)
+    return _view("AttentionPattern", _picture(pattern, name, 240), **data, **SCALE)
 
 
 def colored_tokens(tokens: Sequence[str], values: Float[Tensor, " pos"]) -> HTML:
@@ -96,7 +118,7 @@ def _check_patterns(patterns: Tensor, tokens: Sequence[str], n_heads: int) -> No
     check_drawable(patterns)
 
 
-def _view(element: str, static: str, **data) -> HTML:
+def _view(element: str, static: str, style_class: str = "", **data) -> HTML:
     """A circuitsvis element; ``static`` is the picture in its place until it is drawn."""
     content = safe_json(data)
     view_id = fresh_id(content)
@@ -107,8 +129,8 @@ def _view(element: str, static: str, **data) -> HTML:
         "else document.addEventListener('circuits-views', draw, {once: true}) })()"
     )
     return HTML(
-        f'{_bundle_if_needed()}<div id="{view_id}" class="{VERBATIM_CLASSES}" style="margin: 15px 0">'
-        f"{static}</div><script>{draw}</script>"
+        f'{_bundle_if_needed()}<div id="{view_id}" class="{VERBATIM_CLASSES} {style_class}" '
+        f'style="margin: 15px 0">{static}</div><script>{draw}</script>'
     )
 
 
@@ -134,10 +156,12 @@ def _running_cell() -> tuple[str | None, int]:
 
 @functools.cache
 def loader() -> str:
-    """A script that unpacks circuitsvis's bundle into the page, once per page."""
-    packed = base64.b64encode(gzip.compress(BUNDLE.read_bytes(), 9, mtime=0)).decode()
+    """A script that puts the layout and the unpacked bundle into the page, once per page."""
+    bundle = functools.reduce(lambda code, word: code.replace(word, WORDS[word]), WORDS, BUNDLE.read_bytes())
+    packed = base64.b64encode(gzip.compress(bundle, 9, mtime=0)).decode()
     return (
         "<script>(() => { if (window.circuitsViews) return; window.circuitsViews = (async () => {"
+        f"document.head.insertAdjacentHTML('beforeend', `{LAYOUT}`);"
         f"const bytes = Uint8Array.from(atob('{packed}'), c => c.charCodeAt(0));"
         "const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));"
         "const script = document.createElement('script'); "

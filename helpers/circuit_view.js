@@ -6,8 +6,8 @@
   const inLayer = layers.map((layer) => heads.flatMap((_, i) => layerOf[i] === layer ? [i] : []));
   const most = Math.max(...inLayer.map((row) => row.length));
   const height = 88 + LAYER * layers.length;
-  const state = { position: data.position, measure: data.measure, head: null, hover: null,
-                  ablated: data.ablated === null ? null : heads.indexOf(data.ablated) };
+  const numberOf = (name) => name === null ? null : heads.indexOf(name);
+  const state = { position: data.position, measure: data.measure, head: numberOf(data.head), hover: null, ablated: numberOf(data.ablated) };
   const edgesOf = heads.map(() => new Map());  // head → query → [[key, effects]]
   data.edges.forEach(([head, query, key, effects]) => {
     if (!edgesOf[head].has(query)) edgesOf[head].set(query, []);
@@ -19,9 +19,14 @@
   let width = 0, step = 0;
   const x = (position) => 10 + step * (position + 0.5);
   const y = (head) => height - 84 - LAYER * layers.indexOf(layerOf[head]);
+  const gap = (count) => Math.min(12, (step - 6) / count);  // between the nodes of a row
+  function fits(text, size) {  // a token as far as its column has room for it
+    const most = Math.max(3, Math.floor(step / (0.56 * size))), word = visible(text).trim();
+    return word.length > most ? word.slice(0, most - 1) + "…" : word;
+  }
   function nodeX(head, position) {
     const row = inLayer[layers.indexOf(layerOf[head])];
-    return x(position) + (row.indexOf(head) - (row.length - 1) / 2) * Math.min(12, (step - 10) / row.length);
+    return x(position) + (row.indexOf(head) - (row.length - 1) / 2) * gap(row.length);
   }
 
   root.replaceChildren();
@@ -38,8 +43,10 @@
   const svg = element("svg", { role: "group", tabindex: 0, "aria-label": "heads above the tokens: arrow keys choose a position and a head, Enter ablates the head" }, scroll);
   const nodes = element("g", {}, svg), lines = element("g", { "pointer-events": "none" }, svg), labels = element("g", { "pointer-events": "none" }, svg);
   const bars = add(below, "div"), summary = add(below, "p");
-  bars.style.cssText = `width: 420px; max-width: 100%; height: ${ROW * (data.candidates[0].length + 2)}px`;
-  summary.style.cssText = "flex: 1 1 320px; min-height: 5em; margin: 0.3em 0";
+  const room = `${ROW * (data.candidates[0].length + 2)}px`;  // for bars and words: a click moves nothing below them
+  bars.style.cssText = `width: 420px; max-width: 100%; height: ${room}`;
+  summary.style.cssText = `flex: 1 1 320px; height: ${room}; overflow-y: auto; margin: 0.3em 0`;
+  summary.tabIndex = 0;
   summary.setAttribute("aria-live", "polite");
   add(details, "summary").textContent = "as a table";
   const table = add(details, "table");
@@ -70,7 +77,7 @@
   resize();
   draw();
 
-  function ablate(head) { state.ablated = head === null || state.ablated === head ? null : head; draw(); }
+  function ablate(head) { state.ablated = head === null || state.ablated === head ? null : head; }
   function hover(node) {
     const head = node ? Number(node.dataset.head) : null;
     if (head === state.hover) return;
@@ -79,26 +86,27 @@
   }
   function resize() {
     width = scroll.clientWidth;
-    const drawn = Math.max(width || 1000, 20 + n * Math.max(46, 6 * most + 10));
+    const drawn = Math.max(width || 1000, 20 + n * Math.max(36, 5 * most + 6));
     step = (drawn - 20) / n;
+    const size = step < 46 ? 11 : 12, reach = Math.min(6, gap(most) / 2), radius = Math.min(4, gap(most) / 2 + 0.5);
     Object.assign(svg.style, { display: "block", width: `${drawn}px`, height: `${height}px`, maxWidth: "none" });
     nodes.replaceChildren();
     tokens.forEach((token, position) => {
       const column = element("g", { "data-at": position }, nodes);
       column.style.cursor = "pointer";
       element("rect", { x: x(position) - step / 2, y: 0, width: step, height, fill: "transparent", "data-column": position }, column);
-      write(column, x(position), height - 12, token, 12);
+      write(column, x(position), height - 12, fits(token, size), size);
       data.lens.forEach((row, layer) => {  // the logit lens before a layer stands below its heads, the prediction at the top
         const last = layer === data.lens.length - 1, shown = layers.indexOf(layer);
         if (!last && shown < 1) return;
-        const node = write(column, x(position), last ? 18 : height - 34 - LAYER * shown, row[position], last ? 12 : 10);
+        const node = write(column, x(position), last ? 18 : height - 34 - LAYER * shown, fits(row[position], last ? size : 10), last ? size : 10);
         node.setAttribute("fill-opacity", 0.55 + 0.45 * data.lensProbabilities[layer][position]);
         node.setAttribute("data-lens", layer);
       });
       heads.forEach((name, head) => {
         const node = element("g", { "data-head": head, "data-at": position }, column);
-        element("rect", { x: nodeX(head, position) - 6, y: y(head) - 12, width: 12, height: 24, fill: "transparent" }, node);
-        element("circle", { cx: nodeX(head, position), cy: y(head), r: 4 }, node);
+        element("rect", { x: nodeX(head, position) - reach, y: y(head) - 12, width: 2 * reach, height: 24, fill: "transparent" }, node);
+        element("circle", { cx: nodeX(head, position), cy: y(head), r: radius }, node);
         element("title", {}, node, `${named(head)} at ${position} “${visible(token)}”`);
       });
     });
@@ -109,7 +117,7 @@
     button.disabled = state.head === null && state.ablated === null;
     const target = state.head ?? state.ablated;
     button.textContent = target === null ? "ablate a head" : state.ablated === target ? `restore ${heads[target]}` : `ablate ${heads[target]}`;
-    button.onclick = () => ablate(target);
+    button.onclick = () => { ablate(target); draw(); };
     nodes.querySelectorAll("[data-column]").forEach((column, position) => {
       column.setAttribute("fill", position === state.position ? colours.above : "transparent");
       column.setAttribute("fill-opacity", 0.1);
@@ -120,6 +128,8 @@
       for (const [key, value] of Object.entries({ fill: off ? "none" : colour, stroke: colour, "fill-opacity": here ? 1 : 0.35,
                                                   "stroke-opacity": here || off ? 1 : 0.35, "stroke-width": off ? 1.5 : 0 })) circle.setAttribute(key, value);
     });
+    const left = x(state.position) - step, right = x(state.position) + step;  // the chosen position stays in sight
+    scroll.scrollLeft = Math.min(left, Math.max(scroll.scrollLeft, right - scroll.clientWidth));
     drawEdges();
     drawBars();
     summary.textContent = sentence();
@@ -145,16 +155,25 @@
     const focus = state.hover ?? state.head;
     widths().forEach((edge) => drawEdge(edge, focus === null ? 0.5 : edge[0] === focus ? 0.95 : 0.1, edge[0] === focus));
     nodes.querySelectorAll("[data-lens]").forEach((text) => { text.style.opacity = focus === null || Number(text.dataset.lens) === data.lens.length - 1 ? 1 : 0.15; });
-    if (focus === null) return;
-    write(labels, nodeX(focus, state.position), y(focus) - 10, named(focus), 12).setAttribute("font-weight", "bold");
-    const above = new Map();  // labels at each position so far
+    const above = new Map();  // labels at each position and layer so far
+    if (focus === null) return heads.forEach((_, head) => {  // each role once in a layer
+      const first = heads.findIndex((_, other) => layerOf[other] === layerOf[head] && roles[other] === roles[head]);
+      if (roles[head] && first === head) label(head, state.position, roles[head]);
+    });
+    label(focus, state.position, named(focus)).setAttribute("font-weight", "bold");
     upstream(focus).forEach(([sender, position, ports]) => {
-      above.set(position, (above.get(position) ?? -1) + 1);
       element("path", { d: `M${nodeX(sender, position)} ${y(sender) - 5} L${x(position)} ${y(focus) + 36}`, fill: "none", stroke: "currentColor",
                         "stroke-width": 1.5, "stroke-dasharray": "3 2", "data-read": `${sender} ${position}` }, lines);
-      write(labels, nodeX(sender, position), y(sender) - 10 - 12 * above.get(position), `${named(sender)} → ${ports.map((port) => port.toUpperCase()).join(", ")}`, 11);
+      label(sender, position, `${named(sender)} → ${ports.map((port) => port.toUpperCase()).join(", ")}`);
       if (!data.measures[state.measure].startsWith("effect")) edgesAt(sender, position).forEach((edge) => drawEdge(edge, 0.95, false));
     });
+    function label(head, position, text) {  // above a node, clear of the picture's edges and of other labels
+      const place = `${position} ${y(head)}`, at = nodeX(head, position), last = x(n - 1) + step / 2;
+      above.set(place, (above.get(place) ?? -1) + 1);
+      const node = write(labels, at, y(head) - 10 - 12 * above.get(place), text, 12);
+      node.setAttribute("text-anchor", at < 90 ? "start" : at > last - 90 ? "end" : "middle");
+      return node;
+    }
   }
   function upstream(focus) {  // [[sender, position, ports]]: earlier heads that the head reads on edges of the chosen position
     const found = new Map();
@@ -169,7 +188,7 @@
     const from = nodeX(head, query), to = x(key), top = y(head);
     element("path", { d: `M${from} ${top + 4} C${from} ${top + 32} ${to} ${top + 6} ${to} ${top + 36}`, fill: "none", "data-edge": `${head} ${query} ${key}`,
                       stroke: number < 0 ? colours.below : colours.above, "stroke-width": 1 + 7 * Math.abs(size), "stroke-opacity": opacity }, lines);
-    if (labelled) write(labels, to, top + 30, number.toFixed(2), 11);
+    if (labelled) write(labels, to < 50 ? to + 6 : to - 6, top + 36, number.toFixed(2), 11).setAttribute("text-anchor", to < 50 ? "start" : "end");
   }
   function drawBars() {
     bars.replaceChildren();
@@ -224,6 +243,6 @@
   }
   function add(parent, name) { const node = document.createElement(name); parent.append(node); return node; }
   function write(parent, at, height, text, size) {
-    return element("text", { x: at, y: height, fill: "currentColor", "text-anchor": "middle", "font-size": size }, parent, visible(text).slice(0, 24));
+    return element("text", { x: at, y: height, fill: "currentColor", "text-anchor": "middle", "font-size": size }, parent, visible(text));
   }
 })(ROOT, DATA);

@@ -72,13 +72,17 @@ class Circuit:
 
 
 def circuit_view(
-    circuit: Circuit, position: int | None = None, measure: str = "attention", ablated: str | None = None
+    circuit: Circuit,
+    position: int | None = None,
+    measure: str = "attention",
+    head: str | None = None,
+    ablated: str | None = None,
 ) -> HTML:
     """Draw a circuit; clicks, the pointer and keys choose a position, a head and an ablation.
 
     ``position``: the query position whose edges are drawn, the last unless given. ``measure``: what
     the width of an edge means, "attention", "attention × output norm" or "effect on the
-    prediction". ``ablated``: the name of a head.
+    prediction". ``head`` and ``ablated``: names of the chosen head and of the ablated one.
 
     >>> import torch
     >>> one, p, b = torch.ones(1, 1, 1), torch.ones(1, 1), [["b"]]
@@ -91,11 +95,13 @@ def circuit_view(
         raise ValueError(f"expected a measure among {', '.join(MEASURES)}, got {measure!r}.")
     if not 0 <= position < length:
         raise ValueError(f"expected a position from 0 to {length - 1}, got {position}.")
-    if ablated is not None and ablated not in circuit.heads:
-        raise ValueError(f"expected a head among {', '.join(circuit.heads)}, got {ablated!r}.")
+    for name in (head, ablated):
+        if name is not None and name not in circuit.heads:
+            raise ValueError(f"expected a head among {', '.join(circuit.heads)}, got {name!r}.")
     check_drawable(circuit.attention)
-    start = dict(position=position, measure=MEASURES.index(measure), ablated=ablated, measures=MEASURES)
-    data = safe_json(_data(circuit) | start | dict(colours=dict(above=BLUE, below=ORANGE)))
+    start = dict(position=position, measure=MEASURES.index(measure), head=head, ablated=ablated)
+    colours = dict(above=BLUE, below=ORANGE)
+    data = safe_json(_data(circuit) | start | dict(measures=MEASURES, colours=colours))
     view_id = fresh_id(data)
     still = base64.b64encode(_still(circuit, position).encode()).decode()
     description = html.escape(_description(circuit, position))

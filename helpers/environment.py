@@ -20,14 +20,17 @@ NEEDED = ("torch", "transformer_lens", "circuitsvis", "plotly", "ipywidgets", "e
 UNTOUCHED = ("torch", "numpy", "transformers", "ipywidgets", "plotly")  # in Colab's and Kaggle's versions
 
 
-def check_environment() -> None:
+def check_environment():
     """Install what Colab and Kaggle lack, and keep what they have; elsewhere only look.
+
+    Return the style of a lesson's page as HTML, which the set-up cell shows.
 
     A file of the learner's beside the lesson, such as ``torch.py``, hides no package after it.
     Raises ``ImportError`` when this kernel lacks packages, has them in versions that do not suit or
     cannot run them; the message says what to do.
 
-    >>> check_environment()  # does nothing where all packages are installed
+    >>> check_environment()  # installs nothing where all packages are installed
+    <IPython.core.display.HTML object>
     """
     _search_own_files_last()
     if sys.flags.optimize > 1:
@@ -48,6 +51,16 @@ def check_environment() -> None:
             f"torch is installed and cannot be loaded ({error}). On Windows install the Microsoft Visual "
             "C++ runtime, https://aka.ms/vs/17/release/vc_redist.x64.exe, and start Jupyter again."
         ) from error
+    return _page_style()
+
+
+def _page_style():
+    """Return page.css as HTML; a script moves it to where scrolling does not remove it."""
+    from IPython.display import HTML
+
+    css = (ROOT / "helpers" / "page.css").read_text(encoding="utf-8")
+    move = "document.head.append(document.getElementById('course-style'))"
+    return HTML(f'<style id="course-style">{css}</style><script>{move}</script>')
 
 
 def _search_own_files_last() -> None:

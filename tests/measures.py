@@ -21,11 +21,11 @@ from helpers.circuit_graph import read_circuit
 from helpers.circuit_view import circuit_view
 from helpers.components import head_weights
 from helpers.explorer.views.attention import show_attention
-from helpers.explorer.views.heads_off import show_heads_off
-from helpers.explorer.views.line import show_line
+from helpers.explorer.views.circuit import show_circuit
 from helpers.explorer.views.logit_lens import show_logit_lens
 from helpers.explorer.views.memory import show_memory
 from helpers.explorer.views.patching import show_effects, show_patch
+from helpers.explorer.views.predictions import head_effects, show_predictions
 from helpers.explorer.views.steering import show_steering
 from helpers.forward import Forward
 from helpers.line import read_line
@@ -115,8 +115,9 @@ class Case:
 
     def subject(self, *names):
         """Arguments of the explorer's views."""
-        values = dict(model=self.model, tokens=self.one_text, prompt=self.texts[0], source=self.texts[1])
-        values |= dict(right=self.right, wrong=self.wrong)
+        values = dict(model=self.model, tokens=self.one_text, source=self.texts[1])
+        values |= dict(right=self.right, wrong=self.wrong, ablated=(SENDER,))
+        values |= dict(position=5, layer=RECEIVER[0], head=RECEIVER[1])
         return {name: values[name] for name in ("model", "tokens", *names)}
 
 
@@ -259,22 +260,18 @@ MEASURES = {
     "forward": lambda c: Forward(c.model).run(c.tokens).resid_pre[-1],
     "line": lambda c: line_view(read_line(c.model, c.one_text)),
     "circuit view": lambda c: circuit_view(read_circuit(c.model, c.one_text, heads=[SENDER, RECEIVER])),
-    "explorer: attention": lambda c: show_attention(**c.subject(), layer=1),
-    "explorer: line": lambda c: show_line(**c.subject("prompt")),
+    "explorer: predictions": lambda c: show_predictions(**c.subject("position", "ablated")),
+    "explorer: effects of heads": lambda c: head_effects(**c.subject("position")),
+    "explorer: attention": lambda c: show_attention(**c.subject("position", "layer", "head", "ablated")),
+    "explorer: circuit": lambda c: show_circuit(**c.subject("position", "ablated")),
     "explorer: memory": lambda c: show_memory(
-        **c.subject("right", "wrong"), destination=5, head=RECEIVER, colour="logit difference"
+        **c.subject("position", "layer", "head", "ablated", "right", "wrong"), colour="logit difference"
     ),
-    "explorer: logit lens": lambda c: show_logit_lens(**c.subject()),
+    "explorer: logit lens": lambda c: show_logit_lens(**c.subject("ablated")),
     "explorer: effects": lambda c: show_effects(**c.subject("source", "right", "wrong"), part="resid"),
     "explorer: patch": lambda c: show_patch(
-        **c.subject("prompt", "source", "right", "wrong"), part="k", layer=1, index=0
+        **c.subject("source", "right", "wrong", "position", "layer", "head"), part="k"
     ),
-    **{
-        f"explorer: heads off, {kind}": lambda c, kind=kind: show_heads_off(
-            **c.subject("source", "right", "wrong"), heads=(SENDER,), kind=kind
-        )
-        for kind in ("zero", "mean", "resample")
-    },
     **{
         f"explorer: steering by {kind}": lambda c, kind=kind: show_steering(
             **c.subject(),

@@ -36,6 +36,26 @@ def test_without_scripts_a_static_picture_stands_there(page):
     assert pictures.first.evaluate("image => image.naturalWidth") == len(HOSTILE)
 
 
+def test_the_selector_stands_beside_the_chosen_head_in_a_column_of_text(page):
+    page.goto("about:blank")  # a window without the layout
+    names = [f"0.{head}" for head in range(12)]
+    show(page, attention_heads(torch.rand(12, 12, 12).tril(), HOSTILE[:12], names).data)
+    page.wait_for_function("document.querySelectorAll('canvas').length == 13")
+    page.wait_for_timeout(300)
+    view = page.locator(".attention-heads").bounding_box()
+    assert view["height"] <= 420 and view["width"] <= 700
+    *small, chosen = [canvas.bounding_box() for canvas in page.locator(".attention-heads canvas").all()]
+    assert chosen["width"] > 350 and all(head["x"] + head["width"] < chosen["x"] for head in small)
+    assert all(head["y"] + head["height"] <= view["y"] + view["height"] for head in [*small, chosen])
+    page.mouse.move(small[7]["x"] + 20, small[7]["y"] + 40)
+    page.wait_for_function("document.querySelector('.attention-heads h2').textContent == '0.7'")
+
+
+def test_the_bundle_speaks_the_words_of_the_course():
+    bundle = attention_view.BUNDLE.read_bytes()
+    assert all(bundle.count(word) == 1 for word in attention_view.WORDS)
+
+
 def test_twenty_views_take_less_than_a_megabyte_and_carry_one_bundle():
     tokens = [f"token {i}" for i in range(20)]
     patterns = torch.rand(6, 20, 20)

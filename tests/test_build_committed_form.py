@@ -12,7 +12,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from helpers import __repository__
 from helpers.build import notebooks
 from helpers.build.committed_form import METADATA, badge, first_cell, normalise, problems
-from helpers.build.lesson_files import figures_of, lessons, read_lesson
+from helpers.build.lesson_files import PLOTLY, lessons, read_lesson
+
+FIGURE = new_output("display_data", nbformat.from_dict({PLOTLY: {"data": [], "layout": {}}}))
+FOLDED_SOURCE = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab, and for Colab
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def add_output(notebook, *arguments, **named):
         (lambda nb: nb.cells[3].update(id="A b"), "cell ids"),
         (lambda nb: nb.cells[3].update(id=nb.cells[4].id), "cell ids"),
         (lambda nb: nb.cells[1].update(source="pass"), "first code cell"),
-        (lambda nb: figures_of(nb.cells)[0].pop("image/png"), "no static image"),
+        (lambda nb: nb.cells[-1].outputs.append(FIGURE), "no static image"),
         (lambda nb: [cell.metadata.pop("tags", 0) for cell in nb.cells], "holds MODEL"),
         (
             lambda nb: add_output(nb, "display_data", data={"image/png": ""}),
@@ -225,7 +228,23 @@ def test_a_notebook_of_any_editor_is_brought_into_form_with_its_text_code_and_ou
         and notebook.cells[4].outputs[0].metadata == {}
     )
     assert "\r" not in path.read_text(encoding="utf-8")
-    assert [cell.metadata for cell in notebook.cells] == [{}, {}, {"tags": ["parameters"]}, {}, {}]
+    assert [cell.metadata for cell in notebook.cells] == [{}, FOLDED_SOURCE, {"tags": ["parameters"]}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("source", "folded"),
+    [
+        ("import os\nfrom a import b", True),
+        ('predict(\n    "0.a", "Which?", ["one", "two"])', True),
+        ("import os\nprint(os.name)", False),
+        ("from a import b\n%matplotlib inline", False),
+        ("", False),
+    ],
+)
+def test_the_source_of_imports_and_of_predictions_is_folded(source, folded):
+    notebook = new_notebook(cells=[new_code_cell(first_cell()), new_code_cell(source)])
+    normalise(notebook, lessons()[0])
+    assert notebook.cells[1].metadata == (FOLDED_SOURCE if folded else {})
 
 
 def test_a_notebook_of_colab_is_executed_and_committed(tmp_path, monkeypatch):

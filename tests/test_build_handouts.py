@@ -152,7 +152,7 @@ def handout(tmp_path_factory):
     lens, top = [[("b", 0.5)] * 18] * 2, [[[["a", "b", "c"]] * 18]]
     line = Line("a long text", list("abcdefghijklmnopqr"), torch.eye(18)[None, None], lens, top)
     views = [attention_heads(torch.eye(2)[None], ["a", "b"], names=["0.1"]), line_view(line, layer=0)]
-    figure = bars(torch.tensor([1.0, 2.0]), ["a", "b"], "A figure", "value").to_plotly_json()
+    figure = bars(torch.tensor([1.0, 2.0]), ["a", "b"], "A figure", "name", "value").to_plotly_json()
     outputs = [new_output("display_data", data={"application/vnd.plotly.v1+json": figure})]
     outputs += [html_output(view.data) for view in views]
     cells = [new_markdown_cell("# 9 · A lesson\n\n$x^2$"), new_code_cell("show()", outputs=outputs)]
@@ -174,7 +174,7 @@ def test_the_page_asks_no_network_and_every_picture_is_sharp_and_described(hando
         assert page.locator("math").bounding_box()["height"] > 5
         assert page.refused == [] and page.errors == []
     assert [alt for alt, _ in pictures] == [
-        "Bar chart: A figure. Horizontal axis: a to b. Vertical axis: value.",
+        "Bar chart: A figure. Horizontal axis: name. Vertical axis: value. Largest: b (2).",
         "attention of 0.1",
         "line view: people in a line, a long text",
     ]

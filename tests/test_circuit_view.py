@@ -35,10 +35,17 @@ def test_hostile_tokens_are_shown_and_never_run(page):
     page.locator("select").nth(1).select_option("1")
     page.locator("summary").click()
     assert is_untouched(page)
+    titles = page.evaluate(
+        "[...document.querySelectorAll(\"[data-head='1'] title\")].map(t => t.textContent)"
+    )
+    assert all(token.replace("\n", "⏎") in title for token, title in zip(HOSTILE, titles, strict=True))
     tokens = page.evaluate(
         "[...document.querySelectorAll('[data-at] > text:nth-of-type(1)')].map(t => t.textContent)"
     )
-    assert tokens == [token.replace("\n", "⏎")[:24] for token in HOSTILE]
+    assert all(
+        token.strip().startswith(shown.removesuffix("…"))
+        for token, shown in zip(HOSTILE, tokens, strict=True)
+    )
 
 
 def test_without_scripts_a_still_image_and_a_sentence_stand_there(page, circuit):
@@ -93,6 +100,38 @@ def test_edges_of_a_position_and_of_what_the_pointed_head_reads(page, circuit):
     assert page.errors == []
 
 
+def test_a_head_can_be_chosen_from_the_start_and_both_hops_show(page, circuit):
+    show(page, circuit_view(circuit, position=10, head="1.0").data)
+    labels = page.evaluate(
+        "[...document.querySelectorAll('svg > g:last-of-type > text')].map(t => t.textContent)"
+    )
+    assert "1.0 (induction)" in labels and any(
+        label.startswith("0.0 (previous token) → ") for label in labels
+    )
+    weights = [float(label) for label in labels if re.fullmatch(r"\d\.\d\d", label)]
+    assert weights and min(weights) >= 0.1
+    assert (circuit.heads.index("0.0"), 4, 3) in edges(page)  # what the sender had read
+    assert page.errors == []
+
+
+def test_roles_stand_beside_their_heads_until_a_head_is_chosen(page, circuit):
+    show(page, circuit_view(circuit, position=10).data)
+    labels = page.evaluate(
+        "[...document.querySelectorAll('svg > g:last-of-type > text')].map(t => t.textContent)"
+    )
+    assert labels == ["previous token", "induction"]
+
+
+@pytest.mark.parametrize("position", [0, 12])
+def test_the_chosen_position_is_in_sight_on_a_narrow_page(page, circuit, position):
+    page.set_viewport_size({"width": 400, "height": 900})
+    show(page, circuit_view(circuit, position=position).data)
+    page.wait_for_timeout(200)
+    column = page.locator(f"[data-column='{position}']").bounding_box()
+    assert column["x"] >= 0 and column["x"] + column["width"] <= 400
+    page.set_viewport_size({"width": 1100, "height": 900})
+
+
 def numbers(page):
     return page.evaluate(
         "[...document.querySelectorAll('span')].map(s => s.textContent).filter(t => /^[0-9.]+( → [0-9.]+)?$/.test(t))"
@@ -110,6 +149,7 @@ def test_a_click_ablates_a_head_and_shows_before_and_after(page, circuit):
     assert numbers(page) == before
     head = circuit.heads.index("1.0")
     height = page.evaluate("document.body.scrollHeight")
+    page.locator("select").nth(1).select_option(str(head))  # the longest sentence
     page.locator(f"[data-head='{head}'][data-at='10'] circle").click()
     after = [f"{a} → {b}" for a, b in zip(before, shown(circuit.without[head, 10]))]
     assert numbers(page)[:5] == after
@@ -164,6 +204,7 @@ def test_a_page_of_any_width_scrolls_inside_the_view_alone(page, circuit, width)
         (dict(position=99), "expected a position from 0 to"),
         (dict(measure="colour"), "expected a measure among attention"),
         (dict(ablated="7.7"), "expected a head among 0.0"),
+        (dict(head="7.7"), "expected a head among 0.0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(circuit, arguments, sentence):

@@ -6,11 +6,14 @@ import plotly.graph_objects as go
 import pytest
 import torch
 from IPython.display import HTML
+from nbformat.v4 import new_code_cell
 from torch.utils._pytree import tree_leaves, tree_map
 from transformers import LlamaConfig
 
-from helpers import plots
+from helpers import heatmaps, plots
 from helpers.attention_view import attention_heads, attention_pattern, colored_tokens
+from helpers.build.lesson_files import lessons, read_lesson
+from helpers.build.lesson_runs import execute
 from helpers.line_view import Line, line_view
 from helpers.models import load_model
 from helpers.statistics import bootstrap
@@ -94,12 +97,12 @@ TOP = [[[["a", "b", "c"]] * 2]]
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda matrix: plots.attention(matrix, WORDS, "title"),
-        lambda matrix: plots.attention_slider({"soft": matrix}, WORDS, "title", "scores"),
-        lambda matrix: plots.heatmap(matrix, WORDS, WORDS, "title", diverging=True),
-        lambda matrix: plots.memory_map(matrix, WORDS, WORDS, "title", {"k": (0, 0)}),
-        lambda matrix: plots.bars(matrix[0], WORDS, "title", "y"),
-        lambda matrix: plots.grouped_bars({"q": matrix[0]}, WORDS, "title", "y"),
+        lambda matrix: heatmaps.attention(matrix, WORDS, "title"),
+        lambda matrix: heatmaps.heatmap(matrix, WORDS, WORDS, "title", "query", "key", diverging=True),
+        lambda matrix: heatmaps.heatmaps({"q": matrix}, WORDS, WORDS, "title", "query", "key"),
+        lambda matrix: heatmaps.memory_map(matrix, WORDS, WORDS, "title", {"k": (0, 0)}),
+        lambda matrix: plots.bars(matrix[0], WORDS, "title", "x", "y"),
+        lambda matrix: plots.dots({"q": matrix[0]}, WORDS, "title", "x", "y"),
         lambda matrix: plots.lines({"loss": matrix[1]}, "title", "x", "y"),
         lambda matrix: plots.scatter(matrix[0], matrix[1], WORDS, "title", "x", "y"),
         lambda matrix: plots.arrows({"plane": matrix}, WORDS, "title"),
@@ -115,6 +118,26 @@ def test_a_picture_of_what_is_on_another_device_is_the_same(draw):
     with SecondDevice():
         drawn = draw(MATRIX.to(DEVICE))
     assert comparable(expected) == comparable(drawn)
+
+
+TO_DEVICE = f"""\
+from tests.second_device import SecondDevice, moved
+
+load_on_cpu = load_model
+if {REAL!r}:
+    load_model = lambda *names: load_on_cpu(*names, {REAL!r})
+else:
+    SecondDevice().__enter__()
+    load_model = lambda *names: moved(load_on_cpu(*names))
+"""
+
+
+@pytest.mark.parametrize("path", lessons()[:-1], ids=lambda path: path.stem)
+def test_a_lesson_runs_on_a_second_device(path):
+    notebook = read_lesson(path)
+    place = next(i for i, cell in enumerate(notebook.cells) if "= load_model(MODEL)" in cell.source)
+    notebook.cells.insert(place, new_code_cell(TO_DEVICE))
+    execute(notebook)
 
 
 CPU, OTHER = torch.ones(3), torch.tensor([0, 2])

@@ -1,90 +1,160 @@
-"""The explorer without a page: every panel draws, its code shows the same, and an error becomes a sentence."""
+"""The explorer without a page: what shares the selection, what each panel shows, its code, and errors as sentences."""
 
 import re
 
 import nbformat
 import plotly.io
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers.attention_view import loader
 from helpers.build.lesson_files import PLOTLY, ROOT
 from helpers.build.lesson_runs import execute
+from helpers.circuit_graph import read_circuit
+from helpers.components import PORTS
 from helpers.explorer import Explorer
-from helpers.explorer.subject import logit_diff, tokens_of
-from helpers.explorer.views.patching import show_effects
+from helpers.explorer.subject import tokens_of
+from helpers.explorer.views.memory import read_scores
+from helpers.explorer.views.patching import logit_difference, show_effects
+from helpers.explorer.views.predictions import head_effects
 from helpers.hooks import patch_hooks
+from helpers.models import load_model
+from helpers.trace import subspace_scores
 
-PANELS = ["attention", "line", "memory", "logit lens", "heads off", "patching", "steering"]
+PANELS = ["attention", "circuit", "memory", "logit lens", "patching", "steering"]
+FOLLOWING = PANELS[:4]  # panels that show the chosen token, layer or head
+PALE = "explorer-stale"
 
 
 @pytest.fixture(scope="module")
-def explorer():
+def shared():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plotly.io.renderers, "default", "plotly_mimetype")  # as in a notebook
         yield Explorer()
 
 
-@pytest.fixture(autouse=True)
-def as_at_the_start(explorer):
-    start = {name: field.value for name, field in explorer.fields.items()}
-    yield
+@pytest.fixture
+def explorer(shared):
+    fields = {"name": shared.name, "prompt": shared.prompt} | shared.fields
+    start = {name: field.value for name, field in fields.items()}
+    state = shared.ablated, shared.position.value, shared.layer.value, shared.head.value
+    yield shared
     for name, value in start.items():
-        explorer.fields[name].value = value
+        fields[name].value = value
+    shared.ablate(state[0])
+    shared.choose(position=state[1], layer=state[2], head=state[3])
 
 
 def panel(explorer, name):
-    explorer.tab.selected_index = PANELS.index(name)
-    return explorer.panels[PANELS.index(name)]
+    explorer.tabs.value = PANELS.index(name)
+    return explorer.panel
 
 
 def contents(outputs):
-    """HTML and figures of outputs, without the ids of views and the bundle that the first view carries."""
+    """HTML and figures of outputs, without the ids of views."""
     data = [output["data"] for output in outputs if "data" in output]
     return [
-        item.get(PLOTLY) or re.sub(r"view-\w+-\d+", "view", item["text/html"].removeprefix(loader()))
+        item.get(PLOTLY) or re.sub(r"view-\w+-\d+", "view", item["text/html"])
         for item in data
+        if item.keys() & {PLOTLY, "text/html"}
     ]
 
 
-def test_every_panel_shows_something(explorer):
-    assert [panel.title for panel in explorer.panels] == PANELS
+def is_pale(explorer):
+    return [PALE in box._dom_classes for box in (explorer.predictions, explorer.grid.box, explorer.place)]
+
+
+def test_the_first_state_shows_the_head_with_the_strongest_effect(explorer):
+    subject, ((layer, head),) = explorer.subject, explorer.ablated
+    effects = head_effects(subject.model, subject.tokens, 14)
+    assert effects[layer, head] == effects.abs().max() > 0.1
+    assert (explorer.layer.value, explorer.head.value) == (layer, head)
+    assert "Mary" in explorer.predictions.value and f"without {layer}.{head}" in explorer.predictions.value
+    assert explorer.grid.buttons[layer][head].description == f"{layer}.{head} ✕"
+    plain, steered = re.findall(
+        r"pre-wrap'>([^<]*)</td>", contents(panel(explorer, "steering").output.outputs)[0]
+    )
+    assert plain != steered
+
+
+@pytest.mark.parametrize("model", ["ioi-gpt2", "attn-only-2l"])
+def test_effects_of_single_heads_are_those_of_the_circuit_view(model):
+    model = load_model(model)
+    tokens = model.to_tokens("the cat sat on the mat. the cat sat")
+    position = tokens.shape[1] - 2
+    circuit = read_circuit(model, tokens)
+    probabilities = (circuit.without[:, position, 0] / circuit.probabilities[position, 0]).view(
+        model.cfg.n_layers, -1
+    )
+    torch.testing.assert_close(
+        (-head_effects(model, tokens, position)).exp(), probabilities, atol=1e-4, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("model", ["ioi-gpt2", "attn-only-2l"])
+def test_what_one_head_can_read_is_the_row_of_the_whole_table(model):
+    model = load_model(model)
+    layer, head = model.cfg.n_layers - 1, 2
+    components, table = subspace_scores(model)[layer]
+    scores = read_scores(model, layer, head)
+    assert scores.keys() == set(components)
+    for place, component in enumerate(components):
+        torch.testing.assert_close(scores[component], table[:, place, head], atol=1e-4, rtol=1e-3)
+    assert len(scores[components[0]]) == len(PORTS)
+
+
+def test_every_panel_shows_something_and_says_of_which_run(explorer):
     for name in PANELS:
         drawn = panel(explorer, name)
-        assert drawn.message.value == "" and drawn.output.outputs
-    assert "<code> Mary</code>" in explorer.summary.value
+        assert explorer.message.value == drawn.message.value == "" and drawn.output.outputs
+        assert ("without 1.4" in drawn.note.value) == (name in ("attention", "memory", "logit lens"))
+    assert explorer.status.value == explorer.message.value == "" and not any(is_pale(explorer))
 
 
-def test_the_code_of_a_panel_shows_what_the_panel_shows(explorer):
-    """All codes as cells of one notebook, run by a kernel."""
-    off, patching = panel(explorer, "heads off"), panel(explorer, "patching")
-    effects_code = patching.code_box.value
-    off.controls["heads"].value = ((1, 4), (2, 2))
-    off.controls["kind"].value = "mean"
-    patching.click(2, 4)
-    panels = [panel(explorer, name) for name in PANELS]
-    codes = [drawn.code_box.value for drawn in panels] + [effects_code]
-    notebook = execute(new_notebook(cells=[new_code_cell(code) for code in codes]), ROOT)
-    *results, effects = [cell.outputs for cell in notebook.cells]
-    for drawn, outputs in zip(panels, results):
-        assert contents(outputs) == contents(drawn.output.outputs), drawn.title
-    assert effects[0]["data"]["text/plain"].startswith("tensor([[")
+def test_one_selection_holds_for_all_panels(explorer):
+    shown = {name: contents(panel(explorer, name).output.outputs) for name in FOLLOWING}
+    explorer.toggle(2, 3)
+    explorer.choose(position=10)
+    assert explorer.ablated == ((1, 4), (2, 3)) and explorer.head.value == 3
+    assert "without 1.4, 2.3" in explorer.predictions.value and "position 10" in explorer.predictions.value
+    for name in FOLLOWING:
+        assert contents(panel(explorer, name).output.outputs) != shown[name]
+    explorer.all_on.click()
+    assert explorer.ablated == () and "without" not in explorer.predictions.value
 
 
-def test_a_click_makes_the_patch_that_the_grid_measured(explorer):
+def test_a_click_on_an_effect_chooses_that_patch(explorer):
     patching, subject = panel(explorer, "patching"), explorer.subject
-    model, right, wrong = subject.model, subject.right, subject.wrong
-    source_tokens = tokens_of(model, subject.source)
-    for part, index in (("resid", 11), ("q", 2), ("k", 2), ("v", 4), ("out", 4)):
-        (effects,) = show_effects(model, subject.tokens, subject.source, right, wrong, part)
+    model, metric = subject.model, logit_difference(subject.model, "Mary", "John")
+    source = explorer.fields["source"].value
+    for part, index in (("resid", 10), ("q", 2), ("k", 2), ("v", 4), ("out", 4)):
+        patching.controls["part"].value = part
+        effects = show_effects(model, subject.tokens, source, "Mary", "John", part)
         for layer in (1, 2):
-            with model.hooks(fwd_hooks=patch_hooks(model, source_tokens, layer, part, index)):
-                patched = logit_diff(model, model(subject.tokens)[0, -1], right, wrong)
-            assert patched.item() == pytest.approx(effects[layer, index].item(), abs=1e-3)
+            with model.hooks(fwd_hooks=patch_hooks(model, tokens_of(model, source), layer, part, index)):
+                patched = metric(model(subject.tokens)[:, -1]).item()
+            assert patched == pytest.approx(effects[layer, index].item(), abs=1e-3)
+            patching.grid.buttons[layer][index].click()
+            chosen = explorer.position if part == "resid" else explorer.head
+            assert (explorer.layer.value, chosen.value) == (layer, index)
+            assert f"{patched:+.2f}" in contents(patching.output.outputs)[0]
     patching.controls["part"].value = "resid"
-    patching.click(1, 11)
-    prediction, lines = contents(patching.output.outputs)
-    assert "patched" in prediction and lines.count('"logit_lens"') == 2
+
+
+def test_the_code_shows_what_the_explorer_shows(explorer):
+    """All codes as cells of one notebook, run by a kernel."""
+    explorer.code.selected_index = 0
+    explorer.toggle(2, 3)
+    codes, expected = [], []
+    for name in PANELS:
+        expected.append(contents(panel(explorer, name).output.outputs))
+        codes.append(explorer.code.children[0].value)
+    explorer.code.selected_index = None
+    notebook = execute(new_notebook(cells=[new_code_cell(code) for code in codes]), ROOT)
+    for name, cell, drawn in zip(PANELS, notebook.cells, expected):
+        predictions, *outputs = contents(cell.outputs)
+        assert predictions == explorer.predictions.value
+        assert outputs[-len(drawn) :] == drawn, name
 
 
 @pytest.mark.parametrize(
@@ -93,78 +163,88 @@ def test_a_click_makes_the_patch_that_the_grid_measured(explorer):
         ("prompt", "", "expected a text, got an empty field"),
         ("prompt", " \n", "expected a text, got an empty field"),
         ("prompt", "a " * 10_000, "at most 40 tokens, got a longer one"),
-        ("right", "", "expected a word, got an empty field"),
-        ("right", "Nebuchadnezzar", "expected a word that is one token"),
-        ("source", "too short", "as long as the first"),
+        ("name", "no-such-model", "no model"),
+        ("name", "attn-only-0l", "attention layers"),
     ],
 )
-def test_a_field_that_cannot_be_used_is_answered_and_nothing_is_lost(explorer, field, value, sentence):
-    before = explorer.summary.value
-    explorer.fields[field].value = value
-    assert sentence in explorer.messages[field].value and explorer.summary.value == before
-    assert all(message.value == "" for name, message in explorer.messages.items() if name != field)
+def test_a_field_that_cannot_be_used_is_answered_and_old_numbers_are_pale(explorer, field, value, sentence):
+    widget = getattr(explorer, field)
+    kept = widget.value
+    if field == "name":
+        widget.options = [*widget.options, value]
+        widget.value = kept
+    before = explorer.predictions.value
+    widget.value = value
+    explorer.choose(position=3)  # changes nothing until the field can be used
+    assert sentence in explorer.message.value and explorer.predictions.value == before
+    assert all(is_pale(explorer)) and explorer.status.value == ""
+    widget.value = kept
+    assert explorer.message.value == "" and not any(is_pale(explorer))
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "sentence"),
+    [
+        ("patching", "source", "too short", "as long as the first"),
+        ("patching", "right", "", "expected a word, got an empty field"),
+        ("patching", "wrong", "Nebuchadnezzar", "expected a word that is one token"),
+        ("steering", "strength", float("nan"), "expected a strength that is a finite number"),
+        ("steering", "positive", "", "expected 1 to 8 texts"),
+        ("steering", "negative", "x\n" * 9, "expected 1 to 8 texts"),
+        ("steering", "negative", "He was happy and\nIt was a good day and", "write other texts"),
+        ("steering", "positive", "a " * 100, "at most 40 tokens, got a longer one"),
+    ],
+)
+def test_a_control_that_cannot_be_used_is_answered(explorer, name, field, value, sentence):
+    drawn = panel(explorer, name)
+    widget = explorer.fields.get(field) or drawn.controls[field]
+    kept, before = widget.value, contents(drawn.output.outputs)
+    widget.value = value
+    assert sentence in drawn.message.value and drawn.output.outputs == ()
+    widget.value = kept
+    assert drawn.message.value == "" and contents(drawn.output.outputs) == before
 
 
 @pytest.mark.parametrize("text", ["😀 日本語", "שלום עולם", "\x00\x07\x1b[31m", "<b>&lt;</b> $x$ </script>"])
 def test_any_text_can_be_looked_at(explorer, text):
-    explorer.fields["prompt"].value = text
-    for name in ("attention", "line", "memory", "logit lens", "heads off", "steering"):
+    explorer.prompt.value = text
+    for name in (*FOLLOWING, "steering"):
         drawn = panel(explorer, name)
-        assert drawn.message.value == "" and not drawn.stale
+        if drawn.button.layout.display is None:  # a long text
+            drawn.button.click()
+        assert drawn.message.value == "" and drawn.output.outputs
+    assert "<b>" not in explorer.predictions.value
 
 
-@pytest.mark.parametrize(
-    ("control", "value", "sentence"),
-    [
-        ("strength", float("nan"), "expected a strength that is a finite number"),
-        ("positive", "", "expected 1 to 8 texts"),
-        ("negative", "x\n" * 9, "expected 1 to 8 texts"),
-        ("negative", "He was happy and\nIt was a good day and", "got no difference"),
-        ("positive", "a " * 100, "at most 40 tokens, got a longer one"),
-    ],
-)
-def test_a_control_that_cannot_be_used_is_answered(explorer, control, value, sentence):
+def test_another_model_keeps_what_it_has_of_the_selection(explorer):
     steering = panel(explorer, "steering")
-    kept, before = steering.controls[control].value, steering.output.outputs
-    steering.controls[control].value = value
-    assert sentence in steering.message.value and steering.output.outputs == before
-    steering.controls[control].value = kept
-    assert steering.message.value == ""
-
-
-def test_only_resampling_needs_a_second_text_of_the_same_length(explorer):
-    off = panel(explorer, "heads off")
-    off.controls["heads"].value = ((1, 4),)
-    explorer.fields["source"].value = "too short"
-    for kind, sentence in (("zero", ""), ("mean", ""), ("resample", "as long as the first")):
-        off.controls["kind"].value = kind
-        assert sentence in off.message.value and (sentence or off.message.value == "")
-    off.controls["kind"].value = "zero"
-
-
-def test_what_is_shown_of_another_text_does_not_stay(explorer):
-    patching = panel(explorer, "patching")
-    assert patching.grid.children and patching.output.outputs
-    explorer.fields["prompt"].value = "Hi"
-    assert "as long as the first" in patching.message.value
-    assert patching.grid.children == () and patching.output.outputs == ()
-
-
-def test_another_model_brings_its_own_heads_and_layers(explorer):
-    panel(explorer, "steering")
-    explorer.fields["name"].value = "attn-only-2l"
-    assert explorer.subject.model.cfg.n_layers == 2
-    assert PANELS[explorer.tab.selected_index] == "steering"
+    steering.controls["strength"].value = 1.2
+    explorer.toggle(5, 7)
+    explorer.name.value = "attn-only-2l"
+    assert explorer.ablated == ((1, 4),) and (explorer.layer.value, explorer.head.value) == (1, 5)
+    assert explorer.panel is steering and steering.controls["strength"].value == 1.2
+    assert [len(row) for row in explorer.grid.buttons] == [6, 6]
     for name in PANELS:
         assert panel(explorer, name).message.value == ""
-    assert panel(explorer, "attention").controls["layer"].max == 1
+    explorer.prompt.value = "Hi"
+    assert explorer.ablated == ((1, 4),) and explorer.position.value == explorer.subject.tokens.shape[1] - 1
+    steering.controls["strength"].value = 0.8
 
 
-def test_a_model_that_does_not_load_leaves_the_one_before(explorer):
-    explorer.fields["name"].options = [*explorer.fields["name"].options, "no-such-model"]
-    kept = explorer.subject.name
-    explorer.fields["name"].value = "no-such-model"
-    assert "no model" in explorer.messages["name"].value and explorer.subject.name == kept
+def test_what_takes_long_is_computed_on_request(explorer, monkeypatch):
+    monkeypatch.setattr("helpers.explorer.panel.MOST_OPERATIONS", 0)
+    monkeypatch.setattr("helpers.explorer.MOST_OPERATIONS", 0)
+    explorer.prompt.value = "Mary and John went to the park."
+    assert "measure all heads" in explorer.measure.description and explorer.measure.layout.display is None
+    explorer.measure.click()
+    assert explorer.measure.layout.display == "none"
+    for name in ("circuit", "steering"):
+        drawn = panel(explorer, name)
+        assert "at most" in drawn.button.description and drawn.output.outputs == ()
+        drawn.button.click()
+        assert drawn.button.layout.display == "none" and drawn.output.outputs
+    explorer.choose(position=3)  # the circuit of this text is known
+    assert panel(explorer, "circuit").output.outputs
 
 
 def test_the_committed_notebook_keeps_no_widget():

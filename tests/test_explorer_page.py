@@ -2,9 +2,9 @@
 
 import contextlib
 import os
+import re
 import statistics
 import sys
-import time
 
 import pytest
 
@@ -19,6 +19,7 @@ from tests.lab import (
     free_port,
     jupyterlab,
     open_notebook,
+    select,
     server,
     shot,
 )
@@ -35,7 +36,7 @@ def in_jupyterlab(folder, settings):
             open_notebook(page, address, token, NOTEBOOK)
             command(page, "notebook:run-all-cells")
             assert errors(page) == []
-            page.locator(".jp-Notebook .widget-tab").scroll_into_view_if_needed()
+            select(page, "explorer")
             yield page
 
 
@@ -57,7 +58,7 @@ def page(request, tmp_path):
     opened = in_voila if request.param == "voila" else in_jupyterlab
     with opened(tmp_path, DARK if "dark" in request.param else {}) as page:
         page.theme = request.param
-        page.locator(".widget-tab").wait_for()
+        predictions(page).wait_for()
         yield page
 
 
@@ -65,119 +66,139 @@ def field(page, name):
     return page.get_by_label(name, exact=True)
 
 
-def summary(page):
-    return page.locator(".widget-html", has_text="logit of").first
+def button(page, name):
+    return page.locator(".explorer").get_by_role("button", name=name, exact=True)
 
 
-def until(page, locator, before):
-    """Seconds until an element holds something else than before."""
-    started = time.perf_counter()
-    while locator.inner_html() == before:
-        assert time.perf_counter() - started < 30
-        page.wait_for_timeout(10)
-    return time.perf_counter() - started
+def predictions(page):
+    return page.locator(".explorer .widget-html", has=page.locator("caption")).first
 
 
-def typed(page, name, text, changes):
-    """Type into a field and press Enter; seconds until ``changes`` does."""
-    before = changes.inner_html()
+def panel(page):
+    return page.locator(".explorer .jp-OutputArea").last
+
+
+def clicked(page, name, changes):
+    """Milliseconds from a click to the change of ``changes``, by the page's own clock."""
+    idle(page)
+    return page.evaluate(
+        """([button, changes]) => new Promise(done => {
+            const started = performance.now();
+            const watch = new MutationObserver(() => { watch.disconnect(); done(performance.now() - started); });
+            watch.observe(changes, {childList: true, subtree: true, characterData: true});
+            button.click();
+        })""",
+        [button(page, name).element_handle(), changes.element_handle()],
+    )
+
+
+def typed(page, name, text):
     field(page, name).fill(text)
     field(page, name).press("Enter")
-    return until(page, changes, before)
+
+
+def idle(page):
+    """Wait until nothing is computed and nothing is pale."""
+    page.wait_for_function("!document.querySelector('.explorer [role=status], .explorer-stale')")
 
 
 def opened(page, name):
-    """The panel behind a tab."""
-    page.locator(".widget-tab .lm-TabBar-tab", has_text=name).click()
-    panel = page.locator(".widget-tab-contents > .lm-Widget:not(.lm-mod-hidden)")
-    panel.locator(".jp-OutputArea-output, .output").first.wait_for()
-    return panel
+    """Milliseconds until the page answers a click on a tab; waits until the panel is drawn."""
+    milliseconds = clicked(page, name, page.locator(".explorer"))
+    idle(page)
+    return milliseconds
 
 
-def figures(panel):
-    return panel.locator(".jp-OutputArea").first
+def report(name, milliseconds):
+    print(f"{name}: median {statistics.median(milliseconds):.0f} ms, worst {max(milliseconds):.0f} ms")
 
 
-def report(name, seconds):
-    print(f"{name}: median {1000 * statistics.median(seconds):.0f} ms, worst {1000 * max(seconds):.0f} ms")
+def test_heads_tokens_and_panels_answer_clicks(page):
+    assert "without 1.4" in predictions(page).text_content()
+    heads = ["1.4 ✕", *(f"2.{head}" for head in range(8))]
+    report(f"{page.theme}, head", [clicked(page, name, predictions(page)) for name in heads])
+    assert "without 2.0, 2.1" in predictions(page).text_content()
+    button(page, "all heads back on").click()
+    page.wait_for_function("!document.querySelector('.explorer').textContent.includes('without')")
+    report(
+        f"{page.theme}, token",
+        [clicked(page, name, predictions(page)) for name in ("10 John", "9 ,", "14 to")],
+    )
+    idle(page)
+    for name in ("circuit", "memory", "logit lens", "patching", "steering", "attention"):
+        report(f"{page.theme}, {name}", [opened(page, name)])
+        shot(page, f"{page.theme}-explorer-{name}")
+    opened(page, "patching")
+    page.locator(".widget-gridbox").last.get_by_role("button").nth(10).click()
+    page.wait_for_function(
+        "document.querySelector('.explorer').textContent.includes('stream at 10 before layer 0')"
+    )
+    assert page.refused == [] and set(page.errors) <= {"Event"}
 
 
-def test_the_explorer_shows_changes_and_refuses(page):
-    assert "Mary" in summary(page).text_content()
-    opened(page, "attention").locator("canvas").first.wait_for()
-    shot(page, f"{page.theme}-explorer-attention")
-    texts = [f"When Mary and John went to the {place}, John gave a drink to" for place in
-             ["park", "school", "garden", "church", "inn", "mill", "castle", "bridge", "river", "store"]]  # fmt: skip
-    report(f"{page.theme}, prompt", [typed(page, "text", text, summary(page)) for text in texts])
-    line = opened(page, "line")
-    line.get_by_label("one layer on").click()
-    assert line.locator("select").first.input_value() == "0"
-    assert line.locator("svg[aria-label]").bounding_box()["height"] > 240  # not shrunk by the page
-    shot(page, f"{page.theme}-explorer-line")
-    memory = opened(page, "memory")
-    memory.locator(".js-plotly-plot").wait_for()
-    assert "→  write 14:5.7" in memory.locator("pre").text_content()
-    shot(page, f"{page.theme}-explorer-memory")
-    opened(page, "logit lens").locator(".js-plotly-plot").wait_for()
-    shot(page, f"{page.theme}-explorer-lens")
-    off = opened(page, "heads off")
-    before = figures(off).inner_html()
-    off.locator("select[multiple]").select_option(["1.4", "2.2"])
-    until(page, figures(off), before)
-    assert "without 1.4, 2.2" in off.text_content()
-    shot(page, f"{page.theme}-explorer-off")
+def test_keys_are_enough(page):
+    button(page, "2.3").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.explorer').textContent.includes('without 1.4, 2.3')")
+    button(page, "steering").focus()
+    page.keyboard.press("Space")
+    page.locator(".explorer .noUi-handle").wait_for()
+    idle(page)
+    before = panel(page).inner_html()
+    page.locator(".explorer .noUi-handle").press("ArrowLeft")
+    idle(page)
+    page.wait_for_function(
+        "([area, before]) => area.innerHTML !== before", arg=[panel(page).element_handle(), before]
+    )
+    page.locator(".explorer").get_by_text("as code").click()
+    page.wait_for_function(
+        "[...document.querySelectorAll('.explorer textarea')].some(area => area.value.includes('steering_hook('))"
+    )
 
 
-def test_a_patch_is_applied_by_a_click_and_steering_by_a_key(page):
-    patching = opened(page, "patching")
-    before = figures(patching).inner_html()
-    patching.locator(".widget-gridbox button").nth(11).click()
-    until(page, figures(patching), before)
-    assert patching.locator("svg[aria-label]").count() == 2
-    shot(page, f"{page.theme}-explorer-patching")
-    steering = opened(page, "steering")
-    table, seconds = figures(steering), []
-    for _ in range(10):
-        before = table.inner_html()
-        steering.locator(".noUi-handle").last.press("ArrowRight")
-        seconds.append(until(page, table, before))
-    report(f"{page.theme}, slider", seconds)
-    shot(page, f"{page.theme}-explorer-steering")
-    steering.get_by_text("as code").click()
-    assert "steering_hook(" in steering.locator("textarea").last.input_value()
+def test_every_control_has_a_name(shared):
+    nameless = shared.evaluate(
+        """() => [...document.querySelectorAll('.explorer :is(button, input, select, textarea)')].filter(control =>
+            control.offsetParent && !control.textContent.trim() && !(control.labels || []).length
+            && !control.getAttribute('aria-label') && !control.title && !control.closest('.js-plotly-plot'))
+            .map(control => control.outerHTML.slice(0, 200))"""
+    )
+    assert nameless == []
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "sentence"),
+    ("text", "sentence"),
     [
-        ("text", "", "expected a text, got an empty field"),
-        ("text", "the cat " * 500, "at most 40 tokens, got a longer one"),
-        ("answer", "Bartholomew of Nowhere", "one token"),
-        ("second text", "Short.", "as long as the first"),
+        ("", "expected a text, got an empty field"),
+        ("the cat " * 500, "at most 40 tokens, got a longer one"),
     ],
 )
-def test_what_cannot_be_used_is_answered_beside_the_field(shared, name, text, sentence):
-    kept = summary(shared).text_content()
-    beside = shared.locator(".widget-hbox", has=field(shared, name)).locator(".widget-html").last
-    before = field(shared, name).input_value()
-    typed(shared, name, text, beside)
-    assert sentence in beside.text_content() and summary(shared).text_content() == kept
-    typed(shared, name, before, beside)
-    assert beside.text_content() == ""
+def test_what_cannot_be_used_is_answered_and_old_numbers_are_pale(shared, text, sentence):
+    kept, before = predictions(shared).text_content(), field(shared, "text").input_value()
+    typed(shared, "text", text)
+    shared.locator(".explorer [role=alert]", has_text=sentence).wait_for()
+    assert predictions(shared).text_content() == kept and shared.locator(".explorer-stale").count() == 3
+    typed(shared, "text", before)
+    shared.locator(".explorer [role=alert]").wait_for(state="detached")
+    idle(shared)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     with in_voila(tmp_path_factory.mktemp("voila"), {}) as page:
-        page.locator(".widget-tab").wait_for()
+        predictions(page).wait_for()
         yield page
 
 
 def test_hostile_text_is_shown_and_never_run(shared):
-    typed(shared, "text", HOSTILE, summary(shared))
-    for name in ("attention", "line", "memory", "logit lens", "heads off", "steering"):
+    typed(shared, "text", HOSTILE)
+    shared.wait_for_function("document.querySelector('.explorer caption').textContent.includes('position 2')")
+    idle(shared)
+    for name in ("circuit", "memory", "logit lens", "steering", "attention"):
         opened(shared, name)
         shared.wait_for_timeout(500)
+    tokens = button(shared, "0 <|bos|>").locator("xpath=..").text_content()
+    assert "onerror=document.hit" in re.sub(r"[\d ]", "", tokens)  # without the positions
     assert shared.evaluate("document.hit") is None
     assert shared.refused == []
     assert set(shared.errors) <= {"Event"}  # that Voilà's stylesheets of another machine did not come
@@ -189,5 +210,7 @@ def test_every_link_of_the_page_leads_to_the_page_or_to_the_web(shared):
     assert f"{LESSONS}index.md" in away and all(link.startswith("https://") for link in away)
 
 
-def test_the_page_shows_no_source(shared):
+def test_the_page_begins_with_the_explorer_and_shows_no_source(shared):
+    text = shared.locator("body").inner_text().strip()
+    assert text.startswith("Click attention heads") and "What to try" in text
     assert "Explorer(MODEL)" not in shared.content()

@@ -14,7 +14,7 @@ from helpers.build.lesson_files import ROOT, lessons, read_lesson
 MAX_LINES = 300
 MODULES = sorted((ROOT / "helpers").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-WITHOUT_EXAMPLE = {"helpers.plots.redraw": "replaces what a front end shows; its text holds terminal codes"}
+WITHOUT_EXAMPLE = {"helpers.frames.redraw": "replaces what a front end shows; its text holds terminal codes"}
 COVERED_BY = {  # modules without a test file of their own: pattern → test file, reason
     "exercises/lesson_*": ("test_answers.py", "wrong and right answers to every exercise"),
     "exercises/inputs.py": ("test_answers.py", "every check calls it"),

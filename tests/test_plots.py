@@ -1,67 +1,72 @@
-"""The data behind the figures: what is drawn is what was given, and tokens are shown as they are."""
+"""The data behind the figures: what is drawn is what was given, and labels are shown as they are."""
 
 import torch
 
 from helpers.components import Component, Head
-from helpers.plots import (
-    arrows,
-    attention,
-    attention_slider,
-    bars,
-    diagram,
-    grouped_bars,
-    heatmap,
-    memory_map,
-    scatter,
-)
-
-TOKENS = ["<|bos|>", "the", " cat", "<b>", "the", "\n", "$x$", "<img src=x onerror=alert(1)>"]
+from helpers.plots import arrows, bars, dots, lines, scatter
 
 
-def test_an_attention_figure_shows_the_pattern_by_position():
-    pattern = torch.rand(8, 8)
-    figure = attention(pattern, TOKENS, "title")
-    torch.testing.assert_close(torch.tensor(figure.data[0].z), pattern, atol=1e-4, rtol=0)
-    assert (figure.data[0].zmin, figure.data[0].zmax) == (0, 1)
-    for axis in (figure.layout.xaxis, figure.layout.yaxis):
-        assert list(axis.tickvals) == list(range(8))  # equal tokens stay apart
-        assert list(axis.ticktext)[1:5] == ["the", " cat", "&lt;b&gt;", "the"]
-    assert figure.layout.yaxis.autorange == "reversed"
-
-
-def test_a_diverging_map_is_centred_at_zero():
-    figure = heatmap(torch.tensor([[-1.0, 3.0]]), ["a"], ["b", "c"], "title", diverging=True)
-    assert (figure.data[0].zmin, figure.data[0].zmax) == (-3, 3)
-
-
-def test_bars_show_the_values():
-    figure = bars(torch.tensor([1.0, -2.0]), ["a", "b"], "title", "y", highlight=1)
+def test_bars_show_the_values_and_pale_is_what_is_not_highlighted():
+    figure = bars(torch.tensor([1.0, -2.0]), ["a", "b"], "title", "x", "y", 1, ("baseline", 0.5))
     assert list(figure.data[0].y) == [1, -2]
     assert len(set(figure.data[0].marker.color)) == 2
+    assert figure.data[0].marker.opacity[0] < figure.data[0].marker.opacity[1] == 1
+    assert figure.layout.shapes[0].y0 == 0.5 and figure.layout.annotations[0].text == "baseline"
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("x", "y")
 
 
-def test_a_slider_goes_through_the_patterns():
-    patterns = {"soft": torch.full((3, 3), 1 / 3), "hard": torch.eye(3)}
-    figure = attention_slider(patterns, ["a", "b", "c"], "title", "sharpness")
-    steps = figure.layout.sliders[0].steps
-    assert [step.label for step in steps] == ["soft", "hard"]
-    assert steps[1].args[0]["z"][0] == torch.eye(3).tolist()
-    assert figure.data[0].z[0][0] == steps[0].args[0]["z"][0][0][0]
+def test_dots_show_the_values_row_by_row():
+    series = {"one": torch.tensor([1.0, 2.0]), "<b>": torch.tensor([0.0, 5.0])}
+    figure = dots(series, ["a", "b"], "title", "name", "value", ("baseline", 0.5))
+    assert [list(trace.x) for trace in figure.data] == [[1, 2], [0, 5]]
+    assert figure.layout.shapes[0].x0 == 0.5
+    assert len({trace.marker.symbol for trace in figure.data}) == 2
+    assert figure.data[1].name == "&lt;b&gt;"
 
 
-def test_scatter_and_grouped_bars_show_the_values():
-    figure = scatter(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), ["a", "<b>"], "title", "x", "y")
-    assert list(figure.data[0].x) == [1, 2] and list(figure.data[0].text) == ["a", "&lt;b&gt;"]
-    figure = grouped_bars(
-        {"one": torch.tensor([1.0, 2.0]), "two": torch.tensor([0.0, 5.0])},
-        ["a", "b"],
-        "title",
-        "y",
-        level=0.5,
+def test_two_series_are_named_where_they_are_far_apart_and_four_in_a_legend():
+    series = {"one": torch.tensor([1.0, 2.0]), "two": torch.tensor([0.9, 5.0])}
+    figure = dots(series, ["a", "b"], "title", "name", "value")
+    assert [(note.text, note.x, note.y) for note in figure.layout.annotations] == [
+        ("one", 2, 1),
+        ("two", 5, 1),
+    ]
+    assert not figure.layout.showlegend
+    assert dots({name: torch.rand(3) for name in "abcd"}, "xyz", "t", "name", "value").layout.showlegend
+    assert dots({"a": torch.ones(2), "b": torch.ones(2)}, "xy", "t", "name", "value").layout.showlegend
+
+
+def test_curves_are_named_at_their_ends():
+    figure = lines(
+        {"low": torch.zeros(3), "high": torch.ones(3)}, "title", "x", "y", reference=("chance", 0.2)
     )
-    assert [list(trace.y) for trace in figure.data] == [[1, 2], [0, 5]]
-    assert figure.layout.shapes[0].y0 == 0.5
-    assert len({trace.marker.pattern.shape for trace in figure.data}) == 2
+    assert [curve.text[-1] for curve in figure.data] == ["low", "high"]
+    assert [curve.textposition for curve in figure.data] == ["bottom right", "top right"]
+    assert not figure.layout.showlegend and figure.layout.annotations[0].text == "chance"
+    assert lines({name: torch.ones(3) for name in "abcd"}, "title", "x", "y").layout.showlegend
+
+
+def test_four_curves_that_end_apart_are_named_at_their_ends():
+    figure = lines(
+        {name: torch.full((3,), 10.0**i) for i, name in enumerate("abcd")}, "t", "x", "y", log_y=True
+    )
+    assert [curve.text[-1] for curve in figure.data] == list("abcd") and not figure.layout.showlegend
+
+
+def test_a_logarithmic_axis_and_named_spans():
+    figure = lines({"a": torch.ones(4)}, "t", "x", "y", None, ("twice", 100.0), True, {"first": (1, 2)})
+    assert figure.layout.yaxis.type == "log" and figure.layout.shapes[0].y0 == 100
+    assert [(note.text, note.y) for note in figure.layout.annotations] == [("twice", 2), ("first", 1)]
+    assert (figure.layout.shapes[1].x0, figure.layout.shapes[1].x1) == (1, 2)
+
+
+def test_scatter_shows_the_values():
+    figure = scatter(
+        torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), ["a", "<b>"], "t", "x", "y", diagonal=True
+    )
+    assert list(figure.data[0].x) == [1, 2] and list(figure.data[0].text) == ["a", "&lt;b&gt;"]
+    line = figure.layout.shapes[0]
+    assert (line.x0, line.y0, line.x1, line.y1) == (1, 1, 4, 4)
 
 
 def test_names_in_a_crowd_are_left_to_hovering():
@@ -69,20 +74,6 @@ def test_names_in_a_crowd_are_left_to_hovering():
     figure = scatter(x, x, ["a", "b", "c", "d"], "title", "x", "y")
     assert list(figure.data[0].text) == ["", "", "", "d"]
     assert list(figure.data[0].hovertext) == ["a", "b", "c", "d"]
-
-
-def test_accesses_of_one_cell_share_a_mark():
-    accesses = {"q": (1, 0), "v": (1, 0), "write": (1, 1)}
-    figure = memory_map(torch.rand(2, 2), ["a", "b"], ["emb", "L0H0"], "title", accesses)
-    assert [mark.text[0] for mark in figure.data[1:]] == ["q, v", "write"]
-
-
-def test_a_diagram_has_an_arrow_for_each_query():
-    figure = diagram(["A", "B", "", "C"], {"one": (3, 0), "two": (3, 1)}, "title")
-    assert len(figure.layout.shapes) == 2 and list(figure.data[0].x) == [0, 1, 3]
-    heads = [note for note in figure.layout.annotations if note.showarrow is not False]
-    assert [note.x for note in heads] == [0, 1]
-    assert [note.text for note in figure.layout.annotations if note.text] == ["one", "two"]
 
 
 def test_arrows_go_from_the_origin_to_the_directions():
@@ -94,24 +85,23 @@ def test_arrows_go_from_the_origin_to_the_directions():
 
 def test_heads_and_components_are_labels():
     labels = [Head(0, 7), Component("mlp", 0)]
-    figure = bars(torch.ones(2), labels, "title", "y")
+    figure = bars(torch.ones(2), labels, "title", "x", "y")
     assert list(figure.layout.xaxis.ticktext) == ["0.7", "mlp 0"]
 
 
 def test_a_large_model_has_a_label_per_layer_and_names_on_hovering():
     heads = [Head(layer, head) for layer in range(30) for head in range(9)]
-    for figure in (
-        bars(torch.ones(270), heads, "title", "y"),
-        grouped_bars({"a": torch.ones(270)}, heads, "t", "y"),
-    ):
-        assert list(figure.layout.xaxis.ticktext) == [f"{layer}.0" for layer in range(30)]
-        assert list(figure.layout.xaxis.tickvals) == list(range(0, 270, 9))
-        assert figure.data[0].hovertext[10] == "1.1"
-    figure = heatmap(torch.ones(270, 2), heads, ["<b>", "b"], "title", "head", "score")
-    assert figure.data[0].hovertext[10][0] == "head 1.1 · score &lt;b&gt;"
-    assert figure.layout.height < 1600
+    figure = bars(torch.ones(270), heads, "title", "x", "y")
+    assert list(figure.layout.xaxis.ticktext) == [f"{layer}.0" for layer in range(30)]
+    assert list(figure.layout.xaxis.tickvals) == list(range(0, 270, 9))
+    assert figure.data[0].hovertext[10] == "1.1"
+    figure = dots({"a": torch.ones(270)}, heads, "t", "head", "score")
+    assert list(figure.layout.yaxis.tickvals) == list(range(0, 270, 9))
+    assert figure.data[0].hovertext[10] == "1.1, a" and figure.layout.height < 1600
 
 
-def test_a_long_text_has_some_labels_at_equal_distances():
-    figure = heatmap(torch.ones(2, 200), ["a", "b"], ["the"] * 200, "title")
-    assert list(figure.layout.xaxis.tickvals) == list(range(0, 200, 4))
+def test_names_of_points_point_inwards_and_hide_where_they_would_touch():
+    x, y = torch.tensor([0.0, 0.5, 0.51, 1.0]), torch.tensor([0.0, 0.5, 0.5, 1.0])
+    points = scatter(x, y, ["left", "one", "other", "right"], "title", "x", "y").data[0]
+    assert points.text == ("left", "", "", "right")
+    assert (points.textposition[0], points.textposition[-1]) == ("top right", "top left")

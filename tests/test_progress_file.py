@@ -21,7 +21,7 @@ def test_a_passed_exercise_is_recorded_once():
     for name in ("rotate", "ablate_head", "rotate"):
         assert progress_file.record(name) == ""
     written = json.loads(progress_file.path().read_text(encoding="utf-8"))
-    assert written == {"passed": ["ablate_head", "rotate"]}
+    assert written["passed"] == ["ablate_head", "rotate"]
 
 
 def test_names_of_exercises_are_unique():
@@ -94,7 +94,18 @@ def test_the_variable_names_a_file_or_a_folder(named, file, monkeypatch, tmp_pat
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00\xff", '{"passed": null}', "[" * 100_000],
+    [
+        "",
+        "{",
+        "[]",
+        '{"passed": 3}',
+        '{"predictions": 3}',
+        '{"predictions": {"0.a": {"choice": 3}}}',
+        '{"passed": [1]}',
+        "\x00\xff",
+        '{"passed": null}',
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_file_is_kept_aside_with_a_note(content):
     file = progress_file.path()
@@ -160,3 +171,18 @@ def test_two_notebooks_save_at_once_and_nothing_is_lost(fork):
     with fork.Pool(2) as processes:
         assert set(processes.map(progress_file.record, sorted(names), chunksize=1)) == {""}
     assert progress_file.read() == (names, "")
+
+
+def test_what_was_predicted_stands_beside_what_passed():
+    assert progress_file.record_prediction("0.a", choice="one") == ""
+    progress_file.record("rotate")
+    progress_file.record_prediction("0.a", answer="two")
+    assert progress_file.predictions() == {"0.a": {"choice": "one", "answer": "two"}}
+    assert progress_file.read() == ({"rotate"}, "")
+
+
+def test_a_prediction_that_cannot_be_saved_is_reported(monkeypatch):
+    monkeypatch.setenv("CIRCUITS_PROGRESS", "/proc/nobody/progress.json")
+    note = progress_file.record_prediction("0.a", choice="one")
+    assert note.startswith("Your prediction could not be saved (No such file or directory)")
+    assert progress_file.predictions() == {}

@@ -2,8 +2,10 @@
 
 import re
 
+import pytest
+
 from helpers.build.lesson_files import ROOT
-from helpers.theme import BLUE, GREY, ORANGE, shade
+from helpers.theme import BLUE, DIVERGING, GREY, ORANGE, SEQUENTIAL, shade
 
 
 def luminance(colour):
@@ -17,9 +19,20 @@ def contrast(a, b):
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def test_grey_is_legible_on_light_and_on_dark():
+def test_grey_is_legible_without_a_stylesheet():
     jupyter_light, jupyter_dark = "#ffffff", "#111111"
-    assert contrast(GREY, jupyter_light) > 3.9 and contrast(GREY, jupyter_dark) > 4.5
+    assert contrast(GREY, jupyter_light) > 4.5 and contrast(GREY, jupyter_dark) > 4.1
+
+
+@pytest.mark.parametrize(("page", "text"), [("#ffffff", "#212121"), ("#111111", "#ffffff")])
+@pytest.mark.parametrize("scale", [SEQUENTIAL, DIVERGING], ids=["sequential", "diverging"])
+def test_text_of_the_page_is_legible_on_the_strongest_colours(scale, page, text):
+    """Of both of JupyterLab's themes, whose text is black with an opacity of 0.87, and white."""
+    for _, colour in scale:
+        *rgb, opacity = (float(part) for part in colour[5:-1].split(","))
+        below = [int(page[i : i + 2], 16) for i in (1, 3, 5)]
+        seen = [round(opacity * over + (1 - opacity) * under) for over, under in zip(rgb, below)]
+        assert contrast("#" + "".join(f"{level:02x}" for level in seen), text) > 4.5
 
 
 def test_a_shade_says_sign_and_size():

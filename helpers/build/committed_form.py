@@ -6,6 +6,7 @@ a static image with an alternative text beside every interactive figure, and a c
 for papermill.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers import __repository__, __version__
+from helpers.build.folding import FOLDED
 from helpers.build.hint_blocks import outdated_hints, write_hints
 from helpers.build.lesson_files import figures_of, outputs_of
 from helpers.build.static_images import PNG, add_alternative_texts
@@ -28,7 +30,7 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
-OUTPUT_METADATA = {"exercise", "status", PNG}  # what checks and alternative texts leave in an output
+OUTPUT_METADATA = {"exercise", "status", "prediction", FOLDED, PNG}  # what the course leaves in an output
 PARAMETERS = "parameters"  # the tag of the cell after which papermill puts other values
 MODEL_LINE = re.compile(r'MODEL = "[^"]*"( *#.*)?')
 COLAB_BUTTON = "view-in-github"  # the id of the cell that Colab puts on top when it saves to GitHub
@@ -87,7 +89,7 @@ def normalise(notebook: NotebookNode, path: Path) -> None:
     _name_cells(notebook, path)
     write_hints(notebook)
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": tags} if (tags := _tags(cell)) else {})
+        cell.metadata = _metadata(cell)
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\[▶ Open in Colab\]\(.*?\)", badge(path), cell.source)
         if cell.cell_type == "code":
@@ -111,6 +113,24 @@ def _write_first_cell(notebook: NotebookNode) -> None:
 def is_first_cell(cell: NotebookNode) -> bool:
     """Return True for the course's first cell, of this version or another."""
     return cell.source.startswith(FIRST_CELL.partition(":")[0])
+
+
+def _metadata(cell: NotebookNode) -> NotebookNode:
+    """Return a cell's tags, and what folds its source in JupyterLab and in Colab."""
+    metadata = {"tags": tags} if (tags := _tags(cell)) else {}
+    if cell.cell_type == "code" and _is_folded(cell.source):
+        metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    return nbformat.from_dict(metadata)
+
+
+def _is_folded(source: str) -> bool:
+    """Return True for set-up, imports alone and predictions: no part of what a lesson teaches."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a magic of IPython
+        return False
+    only_imports = statements and all(isinstance(each, ast.Import | ast.ImportFrom) for each in statements)
+    return bool(only_imports) or source.startswith("predict(") or source == first_cell()
 
 
 def _tags(cell: NotebookNode) -> list[str]:

@@ -22,6 +22,7 @@ import nbformat
 from helpers.build.address import remote_address, set_address
 from helpers.build.committed_form import normalise
 from helpers.build.exercise_map import INDEX, with_map
+from helpers.build.folding import fold_results
 from helpers.build.handouts import write_handout
 from helpers.build.hint_blocks import write_hints
 from helpers.build.lesson_files import ROOT, copy_lesson, lessons, read_lesson
@@ -88,9 +89,10 @@ def _commit(notebooks: list[Path]) -> None:
         execute(notebook)
         normalise(notebook, path)  # takes off what the execution wrote into the metadata
         add_static_images(notebook)
-        nbformat.write(notebook, path)
         if path.resolve() == lessons()[0].resolve():  # the README shows its first figure
             (ROOT / "data/first_picture.png").write_bytes(first_image(notebook))
+        fold_results(notebook)
+        nbformat.write(notebook, path)
 
 
 def _form(notebooks: list[Path]) -> None:

@@ -15,11 +15,7 @@ from nbformat import NotebookNode
 from helpers.build.lesson_files import PLOTLY, figures_of, outputs_of
 
 PNG = "image/png"
-KINDS = {  # a part of the mode of plotly's scatter traces → kind of figure
-    "lines+markers+text": "Arrows",
-    "lines": "Line chart",
-    "markers": "Scatter plot",
-}
+MOST_DESCRIBED = 4  # traces
 
 
 def add_static_images(notebook: NotebookNode, scale: int = 1) -> None:
@@ -62,34 +58,65 @@ def add_alternative_texts(notebook: NotebookNode) -> None:
 
 
 def alternative_text(figure: dict) -> str:
-    """Describe a plotly figure: its kind, title, axes, labels and the names of its series.
+    """Describe a plotly figure: its kind, title, axes, labels, series and largest values.
 
     >>> alternative_text({"data": [{"type": "bar"}], "layout": {"title": {"text": "Loss"}}})
     'Bar chart: Loss.'
     """
     layout, traces = figure["layout"], figure["data"]
-    steps = [step for slider in layout.get("sliders", []) for step in slider.get("steps", [])]
+    largest = [_largest(trace, layout) for trace in traces[:MOST_DESCRIBED]]
+    ends = [_ends(trace) for trace in traces[:MOST_DESCRIBED]]
     parts = {
         "Horizontal axis": _axes(layout, "xaxis"),
         "Vertical axis": _axes(layout, "yaxis"),
-        "Series": [trace.get("name") for trace in traces if trace.get("showlegend") is not False],
+        "Series": [] if any(largest + ends) else [trace.get("name") for trace in traces],
         "Labels": [annotation.get("text") for annotation in layout.get("annotations", [])],
-        "Slider": [step.get("label") for step in steps],
+        "Slider": [_first_to_last(slider.get("steps", [])) for slider in layout.get("sliders", [])],
+        "Largest": largest,
+        "First and last value": ends,
     }
     sentences = [": ".join([_kind(figure), *_plain([_title(layout)])])]
     sentences += [f"{name}: {'; '.join(_plain(texts))}" for name, texts in parts.items() if _plain(texts)]
     return " ".join(sentence if sentence[-1] in ".?!" else f"{sentence}." for sentence in sentences)
 
 
+def _first_to_last(steps: list[dict]) -> str:
+    """Return the labels at both ends of a slider."""
+    return " to ".join(step.get("label", "") for step in (steps[0], steps[-1])) if steps else ""
+
+
 def _kind(figure: dict) -> str:
-    """Name a figure after its first trace; arcs drawn over it make it a diagram."""
-    if any(shape.get("type") == "path" for shape in figure["layout"].get("shapes", [])):
-        return "Diagram"
-    trace = next(iter(figure["data"]), {})
-    kind = trace.get("type", "scatter")
-    if kind == "scatter":
-        return next((name for mode, name in KINDS.items() if mode in trace.get("mode", "")), "Figure")
+    """Name a figure after its first trace, unless its layout's ``meta`` names it."""
+    if figure["layout"].get("meta"):
+        return figure["layout"]["meta"]
+    kind = next(iter(figure["data"]), {}).get("type", "figure")
     return "Bar chart" if kind == "bar" else kind.capitalize()
+
+
+def _largest(trace: dict, layout: dict) -> str | None:
+    """Return the label of the largest bar, dot or cell with its value."""
+    x_axis, y_axis = (layout.get(f"{axis}axis{trace.get(axis + 'axis', axis)[1:]}", {}) for axis in "xy")
+    if trace.get("type") == "heatmap":
+        cells = [(z, i, j) for i, row in enumerate(trace["z"]) for j, z in enumerate(row) if z is not None]
+        value, row, column = max(cells)
+        return f"{_label(y_axis, row)}, {_label(x_axis, column)} ({value:.3g})"
+    if "hovertext" not in trace or (trace.get("type") != "bar" and trace.get("mode") != "markers"):
+        return None
+    values = trace["x"] if "ticktext" in y_axis else trace["y"]
+    value, place = max((value, place) for place, value in enumerate(values))
+    return f"{trace['hovertext'][place]} ({value:.3g})"
+
+
+def _label(axis: dict, place: int) -> str:
+    """Return an axis's label at a place, or its number."""
+    return dict(zip(axis.get("tickvals", []), axis.get("ticktext", []))).get(place, str(place))
+
+
+def _ends(trace: dict) -> str | None:
+    """Return the first and the last value of a curve."""
+    if not trace.get("mode", "").startswith("lines") or trace.get("name") is None:
+        return None
+    return f"{trace['name']} {trace['y'][0]:.3g} to {trace['y'][-1]:.3g}"
 
 
 def _title(holder: dict) -> str | None:
@@ -99,12 +126,13 @@ def _title(holder: dict) -> str | None:
 
 
 def _axes(layout: dict, direction: str) -> list[str | None]:
-    """Return the title of each axis in a direction, or its first and last label instead."""
-    texts = []
-    for axis in [layout[name] for name in layout if name.startswith(direction)]:
-        labels = list(axis.get("ticktext", []))
-        texts.append(_title(axis) or " to ".join(dict.fromkeys(labels[:1] + labels[-1:])))
-    return texts
+    """Return the titles of the axes in a direction; without any, their first and last labels."""
+    axes = [layout[name] for name in layout if name.startswith(direction)]
+    titles = [_title(axis) for axis in axes]
+    if any(titles):
+        return titles
+    labels = [list(axis.get("ticktext", [])) for axis in axes]
+    return [" to ".join(dict.fromkeys(names[:1] + names[-1:])) for names in labels]
 
 
 def _plain(texts: Iterable[str | None]) -> list[str]:

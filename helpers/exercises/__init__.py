@@ -2,7 +2,7 @@
 
 A checked function goes on working in later cells: it is the learner's if it passed, else the
 reference solution. ``hint("0.1")`` gives one more hint at each call, ``solution("0.1")`` the
-solution, ``progress()`` a bar.
+solution, ``progress()`` a bar. ``predict`` asks what a measurement will show, ``reveal`` answers.
 """
 
 import contextlib
@@ -20,8 +20,17 @@ from IPython.display import display
 from helpers.exercises import progress_file
 from helpers.exercises.cards import Card, progress_card, result_card
 from helpers.exercises.engine import Exercise, Result
+from helpers.exercises.predictions import calibration, predict, reveal
 
-__all__ = ["check", "exercise", "hint", "progress", "solution"]  # not ``all``, which Python has
+__all__ = [
+    "check",
+    "exercise",
+    "hint",
+    "predict",
+    "progress",
+    "reveal",
+    "solution",
+]  # not ``all``, which Python has
 
 _hints_given: Counter = Counter()
 _last_attempts: dict[str, "Attempt"] = {}  # id → the attempt that was defined last
@@ -173,13 +182,15 @@ def solution(id: object) -> None:
 
 
 def progress() -> None:
-    """Show how many exercises of each lesson passed.
+    """Show how many exercises of each lesson passed, and how many predictions were right.
 
     >>> progress()
     Your progress
     Lesson 0 ...
     """
-    display(progress_card(all_exercises(), *progress_file.read()))
+    passed, note = progress_file.read()
+    lines = calibration(progress_file.predictions())
+    display(progress_card(all_exercises(), passed, note, lines))
 
 
 def get(id: object) -> Exercise:

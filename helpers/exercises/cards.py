@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -121,10 +122,10 @@ def _number(number: float, is_wrong: bool, title: str) -> str:
     return f"<b><u>{text}</u></b>" if is_wrong and title != "expected" else text
 
 
-def progress_card(exercises: list[Exercise], passed: set[str], note: str) -> Card:
+def progress_card(exercises: list[Exercise], passed: set[str], note: str, more: Sequence[str] = ()) -> Card:
     """Return the card with one line per lesson: a bar, and how many of its exercises passed.
 
-    ``passed`` are the exercises' names.
+    ``passed`` are the exercises' names; ``more`` lines follow.
     """
     lessons = sorted({exercise.id.split(".")[0] for exercise in exercises}, key=int)
     lines = []
@@ -132,4 +133,4 @@ def progress_card(exercises: list[Exercise], passed: set[str], note: str) -> Car
         names = [exercise.name for exercise in exercises if exercise.id.split(".")[0] == lesson]
         done = sum(name in passed for name in names)
         lines.append(f"Lesson {lesson}  {'■' * done}{'□' * (len(names) - done)}  {done} of {len(names)}")
-    return Card("Your progress", lines + ([note] if note else []))
+    return Card("Your progress", [*lines, *more, *([note] if note else [])])

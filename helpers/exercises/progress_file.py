@@ -1,7 +1,8 @@
-"""A learner's progress: which exercises passed, in one small file outside the repository."""
+"""A learner's progress in one small file outside the repository: passed exercises, predictions."""
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -49,32 +50,47 @@ def read() -> tuple[set[str], str]:
     """
     file, entries, notes = path(), set(), []
     for source in [file, file.with_name(FILE_OF_1_0_0)] if file.name == FILE else [file]:
-        try:
-            passed, note = _parse(source)
-        except OSError as error:
-            passed, note = set(), f"Your progress could not be read ({error.strerror}): {source}"
-        entries |= passed
+        content, note = _readable(source)
+        entries |= {*content["passed"]}
         notes += [note] if note else []
     return {NAME_OF.get(entry, entry) for entry in entries}, " ".join(notes)
 
 
-def _parse(file: Path) -> tuple[set[str], str]:
-    """Return the entries of a file and a note as ``read`` does, but raise ``OSError``.
+def predictions() -> dict[str, dict[str, str]]:
+    """Return what was predicted: id → "choice", "sureness" and, once it was revealed, "answer"."""
+    return _readable(path())[0]["predictions"]
 
-    An entry is the name of a passed exercise, or its id in release 1.0.0. A damaged file is renamed
-    to ``….damaged`` and progress starts over.
+
+def _readable(file: Path) -> tuple[dict, str]:
+    """Return a file's content and a note as ``_parse`` does; nothing, where it cannot be read."""
+    try:
+        return _parse(file)
+    except OSError as error:
+        return _empty(), f"Your progress could not be read ({error.strerror}): {file}"
+
+
+def _empty() -> dict:
+    return {"passed": [], "predictions": {}}
+
+
+def _parse(file: Path) -> tuple[dict, str]:
+    """Return a file's content and a note (empty if all is well); raise ``OSError``.
+
+    An entry of "passed" is the name of an exercise, or its id in release 1.0.0. A damaged file is
+    renamed to ``….damaged`` and progress starts over.
     """
     try:
-        passed = json.loads(file.read_text(encoding="utf-8"))["passed"]
-        if not all(isinstance(entry, str) for entry in passed):
+        content = _empty() | json.loads(file.read_text(encoding="utf-8"))
+        predicted = [text for entry in content["predictions"].values() for text in entry.items()]
+        if not all(isinstance(entry, str) for entry in [*content["passed"], *sum(predicted, ())]):
             raise ValueError("entries are strings")
-        return set(passed), ""
+        return content, ""
     except FileNotFoundError:
-        return set(), ""
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return _empty(), ""
+    except (ValueError, AttributeError, TypeError, RecursionError):
         damaged = _beside(file, "damaged")
         os.replace(file, damaged)
-        return set(), f"Your progress file was damaged, so progress starts over. The old file: {damaged}"
+        return _empty(), f"Your progress file was damaged, so progress starts over. The old file: {damaged}"
 
 
 def _beside(file: Path, ending: str) -> Path:
@@ -82,18 +98,38 @@ def _beside(file: Path, ending: str) -> Path:
 
 
 def record(name: str) -> str:
-    """Add the name of a passed exercise to the file; return a note if that is not possible.
+    """Add the name of a passed exercise to the file; return a note if that is not possible."""
 
-    The file is replaced as a whole, never half written.
+    def add(content):
+        content["passed"] = sorted({*content["passed"], name})
+
+    return _change(add, "Passed, but your progress")
+
+
+def record_prediction(id: str, **entry: str) -> str:
+    """Add to what the file says of a prediction; return a note if that is not possible."""
+
+    def add(content):
+        content["predictions"][id] = content["predictions"].get(id, {}) | entry
+
+    return _change(add, "Your prediction")
+
+
+def _change(change: Callable[[dict], None], what: str) -> str:
+    """Change the content of the file, which is replaced as a whole, never half written.
+
+    Return a note, which begins with ``what`` where nothing could be saved.
     """
     file = path()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(file, "lock"), timeout=2):
-            passed, note = _parse(file)
-            if name not in passed:
+            content, note = _parse(file)
+            before = json.dumps(content)
+            change(content)
+            if json.dumps(content) != before:
                 new = _beside(file, "new")
-                new.write_text(json.dumps({"passed": sorted(passed | {name})}), encoding="utf-8")
+                new.write_text(json.dumps(content), encoding="utf-8")
                 os.replace(new, file)
         return note
     except (OSError, Timeout, NotImplementedError) as error:  # the last where files cannot be locked
@@ -101,4 +137,4 @@ def record(name: str) -> str:
             getattr(error, "strerror", None)
             or "the file is locked: another notebook is saving, or locks do not work here"
         )
-        return f"Passed, but your progress could not be saved ({reason}): {file}"
+        return f"{what} could not be saved ({reason}): {file}"

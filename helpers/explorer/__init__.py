@@ -1,25 +1,38 @@
-"""The circuit explorer: a text, a model, and every view and intervention of the course beside them.
+"""The circuit explorer: ablate heads of a model on a text, and look at the same run in six panels.
 
 ``Explorer()`` as the last line of a cell shows it. It uses what ipywidgets 7 and 8 share, and runs
 in JupyterLab, in Colab and, through Voilà, as a web page. A field that cannot be used gets a
-message beside it, and the explorer keeps what it shows.
+message beside it; until it can, all that belongs to what was there before is pale.
 """
 
+import contextlib
+from html import escape
+
 import ipywidgets as widgets
-from IPython.display import HTML
+from jaxtyping import Float
+from torch import Tensor
 
-from helpers import attention_view
-from helpers.explorer.panel import FIELD_LAYOUT, LABEL_STYLE, display_data, error_message
-from helpers.explorer.panels import Attention, HeadsOff, Line, LogitLens, Memory, Steering
-from helpers.explorer.patching_panel import Patching
-from helpers.explorer.subject import Subject, prediction
-from helpers.models import ModelError, list_models, load_model
+from helpers.explorer.grid import Grid
+from helpers.explorer.panel import MOST_OPERATIONS, dropdown, error_message, text_field, view_code
+from helpers.explorer.panels import PANELS
+from helpers.explorer.subject import Subject
+from helpers.explorer.views.predictions import head_effects, next_logits, show_predictions
+from helpers.models import list_models, load_model
+from helpers.page_data import VERBATIM_CLASSES
 
-PANELS = (Attention, Line, Memory, LogitLens, HeadsOff, Patching, Steering)
+SENTENCE = (
+    "Click attention heads of a transformer to ablate them, and see how its predictions of the next token "
+    "change; the panels below show the same text, token and head in six ways."
+)
+STYLE = """<style>
+.explorer-stale { opacity: 0.25; }
+.explorer-chosen { outline: 2px solid currentColor; outline-offset: -2px; }
+.explorer .widget-html-content { line-height: 1.5; }
+</style>"""
 
 
 class Explorer:
-    """The fields, a tab for each panel, and the subject that all panels show."""
+    """The fields, the selection that all panels share, and the panels."""
 
     def __init__(
         self,
@@ -30,68 +43,217 @@ class Explorer:
         wrong: str = "John",
     ):
         shipped = [row["name"] for row in list_models() if row["from"] == "shipped" and row["layers"]]
-        names = list(dict.fromkeys([*shipped, model]))
+        self.subject, self.ablated, self.measured, self.quiet = None, (), {}, False
+        self.name = dropdown("model", list(dict.fromkeys([*shipped, model])))
+        self.name.value = model
+        self.prompt = text_field("text", prompt, "520px")
         self.fields = dict(
-            name=widgets.Dropdown(options=names, value=model, description="model", style=LABEL_STYLE),
-            prompt=_text_field("text", prompt),
-            source=_text_field("second text", source),
-            right=_text_field("answer", right),
-            wrong=_text_field("other answer", wrong),
+            source=text_field("second text", source, "620px"),
+            right=text_field("answer", right),
+            wrong=text_field("other answer", wrong),
         )
-        self.messages = {name: widgets.HTML() for name in self.fields}
-        self.summary, self.tab, self.subject = widgets.HTML(), widgets.Tab(), None
-        wrap = widgets.Layout(flex_flow="row wrap")
-        rows = [
-            widgets.HBox([field, self.messages[name]], layout=wrap) for name, field in self.fields.items()
-        ]
-        bundle = widgets.Output()  # stays on the page, so that every later view finds it
-        bundle.outputs = (display_data(HTML(attention_view.loader())),)
-        self.box = widgets.VBox([bundle, *rows, self.summary, self.tab])
+        style = {"description_width": "initial", "button_width": "auto"}
+        self.position = widgets.ToggleButtons(options=[("", 0)], description="token", style=style)
+        self.layer, self.head = dropdown("layer", [0], "105px"), dropdown("head", [0], "105px")
+        self.tabs = widgets.ToggleButtons(
+            options=[(kind.title, index) for index, kind in enumerate(PANELS)],
+            description="panel",
+            style=style,
+        )
+        self.grid = Grid(self.toggle)
+        self.all_on, self.measure = (widgets.Button(layout=widgets.Layout(width="auto")) for _ in range(2))
+        self.all_on.description = "all heads back on"
+        self.message, self.status, self.legend, self.predictions = (widgets.HTML() for _ in range(4))
+        self.panels = [kind(self) for kind in PANELS]
+        self.place = widgets.VBox([self.panels[0].box])
+        self.code = widgets.Accordion(children=[_code_area()], selected_index=None)
+        self.code.set_title(0, "as code: copy it into a notebook cell")
+        self.box = self._box()
+        self._listen()
         self.read()
-        for field in self.fields.values():
+        if self.is_current() and self.effects() is not None:
+            strongest = int(self.effects().abs().argmax())
+            self.toggle(*divmod(strongest, self.subject.model.cfg.n_heads))
+
+    def _box(self) -> widgets.VBox:
+        wrap = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
+        heads = widgets.VBox([self.grid.box, self.legend], layout=widgets.Layout(max_width="470px"))
+        buttons = widgets.HBox([self.all_on, self.measure])
+        rows = [
+            widgets.HTML(f"{STYLE}{SENTENCE}"),
+            widgets.HBox([self.name, self.prompt, self.message], layout=wrap),
+            self.position,
+            widgets.HBox([heads, widgets.VBox([self.predictions, buttons])], layout=wrap),
+            widgets.HBox([self.tabs, self.layer, self.head, self.status], layout=wrap),
+            self.place,
+            self.code,
+        ]
+        box = widgets.VBox(rows)
+        box.add_class("explorer")
+        return box
+
+    def _listen(self) -> None:
+        for field in (self.name, self.prompt):
             field.observe(lambda change: self.read(), "value")
-        self.tab.observe(lambda change: self.draw(), "selected_index")
+        for choice in (self.position, self.layer, self.head):
+            choice.observe(lambda change: self.quiet or self.update(), "value")
+        for field in self.fields.values():
+            field.observe(lambda change: self.draw_panel(), "value")
+        self.tabs.observe(lambda change: self.open(), "value")
+        self.code.observe(lambda change: self.write_code(), "selected_index")
+        self.all_on.on_click(lambda button: self.ablate(()))
+        self.measure.on_click(lambda button: self.update(measure=True))
 
     def read(self) -> None:
-        """Read the fields; an error goes beside its field, and the subject before it stays."""
-        values = {name: field.value for name, field in self.fields.items()}
-        for message in self.messages.values():
-            message.value = ""
+        """Read the model and the text; after an error all that is shown stays pale."""
+        with self.busy(self.predictions, self.grid.box, self.place):
+            keep = self.subject is not None and self.subject.name == self.name.value
+            model = self.subject.model if keep else load_model(self.name.value)
+            if not model.cfg.n_layers:
+                raise ValueError(
+                    'expected a model with attention layers, got one without: try "attn-only-2l".'
+                )
+            subject = Subject(self.name.value, model, self.prompt.value)
+            self.fit(subject)
+            self.draw()
+
+    def fit(self, subject: Subject) -> None:
+        """Make another model or text the subject; what it has of the selection stays."""
+        cfg, words = subject.model.cfg, subject.words
+        layer, head = min(self.layer.value, cfg.n_layers - 1), min(self.head.value, cfg.n_heads - 1)
+        position = self.position.value if len(words) == len(self.position.options) else len(words) - 1
+        self.ablated = tuple(h for h in self.ablated if h[0] < cfg.n_layers and h[1] < cfg.n_heads)
+        self.subject, self.quiet = subject, True
+        self.layer.options, self.head.options = range(cfg.n_layers), range(cfg.n_heads)
+        self.layer.value, self.head.value = layer, head
+        self.position.options = [(f"{i} {word}".replace("\n", "⏎"), i) for i, word in enumerate(words)]
+        self.position.value, self.quiet = position, False
+        self.grid.shape(cfg.n_layers, [str(index) for index in range(cfg.n_heads)])
+
+    def state(self) -> dict:
+        """What views get: the subject, the selection, the ablated heads, the fields of panels."""
+        chosen = {name: getattr(self, name).value for name in ("position", "layer", "head")}
+        fields = {name: field.value for name, field in self.fields.items()}
+        subject = self.subject
+        return chosen | fields | dict(model=subject.model, tokens=subject.tokens, ablated=self.ablated)
+
+    def choose(self, **values: int) -> None:
+        """Choose a position, a layer or a head."""
+        self.quiet = True
+        for name, value in values.items():
+            getattr(self, name).value = value
+        self.quiet = False
+        self.update()
+
+    def toggle(self, layer: int, head: int) -> None:
+        """Ablate a head or put it back, and choose it."""
+        self.ablated = tuple(sorted({*self.ablated} ^ {(layer, head)}))
+        self.choose(layer=layer, head=head)
+
+    def ablate(self, heads: tuple[tuple[int, int], ...]) -> None:
+        """Ablate exactly these heads."""
+        self.ablated = heads
+        self.update()
+
+    def open(self) -> None:
+        """Show the panel of the chosen tab."""
+        self.place.children = [self.panel.box]
+        self.draw_panel()
+
+    @property
+    def panel(self):
+        """The open panel."""
+        return self.panels[self.tabs.value]
+
+    def update(self, measure: bool = False) -> None:
+        """Show the state everywhere; ``measure`` the effects of all heads, even if slow."""
+        if self.is_current():
+            with self.busy(self.predictions, self.grid.box, self.place):
+                self.draw(measure)
+
+    def draw_panel(self, requested: bool = False) -> None:
+        """Show the state in the open panel."""
+        if self.is_current():
+            with self.busy(self.place):
+                self.panel.draw(requested)
+                self.write_code()
+
+    def is_current(self) -> bool:
+        """Return True if the fields say what is shown, False after an error in one of them."""
+        fields = (self.name.value, self.prompt.value)
+        return self.subject is not None and (self.subject.name, self.subject.prompt) == fields
+
+    @contextlib.contextmanager
+    def busy(self, *boxes: widgets.DOMWidget):
+        """Say that something is computed, and make what is there pale until it is replaced."""
+        self.status.value = '<span role="status">computing …</span>'
+        for box in boxes:
+            box.add_class("explorer-stale")
         try:
-            keep = self.subject is not None and self.subject.name == values["name"]
-            subject = Subject(model=self.subject.model if keep else load_model(values["name"]), **values)
-        except ModelError as error:
-            self.messages["name"].value = error_message(error)
+            yield
+        except Exception as error:
+            self.message.value = error_message(error)
+        else:
+            for box in boxes:
+                box.remove_class("explorer-stale")
+            self.message.value = ""
+        self.status.value = ""
+
+    def draw(self, measure: bool = False) -> None:
+        """Show the state everywhere, what is computed fastest first."""
+        subject, position = self.subject, self.position.value
+        (bars,) = show_predictions(subject.model, subject.tokens, position, self.ablated)
+        self.predictions.value = bars.data
+        self.predictions.remove_class("explorer-stale")
+        self.draw_heads(self.effects(measure))
+        self.grid.box.remove_class("explorer-stale")
+        self.panel.draw(False)
+        self.write_code()
+
+    def effects(self, measure: bool = False) -> Float[Tensor, "layer head"] | None:
+        """Effect of each head at the chosen position; None if that takes long, unasked."""
+        subject, key = self.subject, (self.subject, self.position.value)
+        if key not in self.measured and (measure or self.passes * subject.operations < MOST_OPERATIONS):
+            self.measured = {key: head_effects(subject.model, subject.tokens, self.position.value)}
+        return self.measured.get(key)
+
+    @property
+    def passes(self) -> float:
+        """Forward passes that the effects of all heads take: each begins at the head's layer."""
+        return self.subject.model.cfg.n_layers * self.subject.model.cfg.n_heads / 2
+
+    def draw_heads(self, effects: Float[Tensor, "layer head"] | None) -> None:
+        """Name, mark and colour the heads."""
+        model, tokens = self.subject.model, self.subject.tokens
+        rows = [[(layer, head) for head in range(model.cfg.n_heads)] for layer in range(model.cfg.n_layers)]
+        texts = [[f"{h[0]}.{h[1]}{' ✕' * (h in self.ablated)}" for h in row] for row in rows]
+        self.measure.layout.display = "none"
+        if effects is None:
+            self.measure.layout.display = None
+            self.measure.description = (
+                f"measure all heads (at most {self.passes * self.subject.seconds:.0f} s)"
+            )
+            self.legend.value, tooltips = "", [["ablate, or back on" for _ in row] for row in rows]
+        else:
+            token = model.tokenizer.decode(next_logits(model, tokens, self.position.value).argmax())
+            tooltips = [
+                [f"alone: probability × {effect:.2f}" for effect in row] for row in (-effects).exp().tolist()
+            ]
+            self.legend.value = (
+                f'<span class="{VERBATIM_CLASSES}">✕: ablated. Colour: ablating one head alone lowers (blue) '
+                f"or raises (orange) the probability of “{escape(token)}”.</span>"
+            )
+        self.grid.show(texts, tooltips, effects)
+        self.grid.mark(self.layer.value, self.head.value)
+
+    def write_code(self) -> None:
+        """Write what is shown as code, if the code is open."""
+        if self.code.selected_index is None or self.subject is None:
             return
-        faults = subject.faults()
-        for name, error in faults.items():
-            self.messages[name].value = error_message(error)
-        if not faults.keys() - {"source"}:  # most panels do without a second text
-            self.take(subject)
-
-    def take(self, subject: Subject) -> None:
-        """Show a subject in every panel; another model gets panels of its own."""
-        same_model = self.subject is not None and self.subject.model is subject.model
-        self.subject = subject
-        if not same_model:
-            self.panels = [kind(self) for kind in PANELS]
-            selected = self.tab.selected_index or 0
-            self.tab.children = [panel.box for panel in self.panels]
-            self.tab.selected_index = selected
-            for index, panel in enumerate(self.panels):
-                self.tab.set_title(index, panel.title)
-        text = prediction(subject.model, subject.logits, subject.right, subject.wrong)
-        self.summary.value = f"<p>next: {text}</p>"
-        for panel in self.panels:
-            panel.stale = True
-            panel.adapt(subject)
-        self.draw()
-
-    def draw(self) -> None:
-        """Draw the open panel, unless it shows this subject."""
-        panel = self.panels[self.tab.selected_index or 0]
-        if panel.stale:
-            panel.draw()
+        state = self.state()
+        names = ("model", "tokens", "position", "ablated")
+        predictions = view_code(show_predictions, {name: state[name] for name in names})
+        self.code.children[0].value = f"{self.subject.code()}\n{predictions}\n\n{self.panel.code(state)}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         # by hand, since ipywidgets 7, which Colab ships, has no such method to call
@@ -102,7 +264,5 @@ class Explorer:
         }
 
 
-def _text_field(name: str, value: str) -> widgets.Text:
-    return widgets.Text(
-        value=value, description=name, continuous_update=False, layout=FIELD_LAYOUT, style=LABEL_STYLE
-    )
+def _code_area() -> widgets.Textarea:
+    return widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))

@@ -16,6 +16,7 @@ from helpers import __repository__, __version__
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "07_circuit_explorer.ipynb"
 LESSONS = f"{__repository__}/blob/v{__version__}/notebooks/"
+CELLS = {"set-up", "imports", "model-name", "explorer", "what-to-try"}  # of the notebook, by id
 CHECK_SECONDS = 60
 IDLE_SECONDS = 600
 # Voilà's page names stylesheets on another machine; by this policy browsers fetch only from here.
@@ -25,22 +26,25 @@ POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-
 def main() -> None:
     """Serve the explorer until the process is stopped."""
     settings = {
-        "VoilaConfiguration": {"prelaunch_hook": with_absolute_links},
+        "VoilaConfiguration": {"prelaunch_hook": page_for_visitors},
         "Voila": {"tornado_settings": {"headers": {"Content-Security-Policy": POLICY}}},
         "MappingKernelManager": {"cull_interval": CHECK_SECONDS, "cull_idle_timeout": IDLE_SECONDS},
     }
     Voila.launch_instance([str(NOTEBOOK), *sys.argv[1:]], config=Config(settings))
 
 
-def with_absolute_links(request: object, notebook: NotebookNode, cwd: str) -> NotebookNode:
-    """Return the notebook with links to the lessons on the web: Voilà serves this one alone.
+def page_for_visitors(request: object, notebook: NotebookNode, cwd: str) -> NotebookNode:
+    """Return the notebook as a page: it starts with the explorer and ends with what to try.
+
+    Links to the lessons lead to the web, because Voilà serves this notebook alone.
 
     >>> from nbformat.v4 import new_markdown_cell, new_notebook
-    >>> cell = new_markdown_cell("[index](index.md), [one](https://example.org), [top](#top)")
-    >>> page = with_absolute_links(None, new_notebook(cells=[cell]), "")
-    >>> page.cells[0].source.replace(LESSONS, "ADDRESS/")
-    '[index](ADDRESS/index.md), [one](https://example.org), [top](#top)'
+    >>> cell = new_markdown_cell("[index](index.md), [one](https://example.org)", id="what-to-try")
+    >>> page = page_for_visitors(None, new_notebook(cells=[new_markdown_cell("title"), cell]), "")
+    >>> [cell.source.replace(LESSONS, "ADDRESS/") for cell in page.cells]
+    ['[index](ADDRESS/index.md), [one](https://example.org)']
     """
+    notebook.cells = [cell for cell in notebook.cells if cell.id in CELLS]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((?!https?:|#)", f"]({LESSONS}", cell.source)

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from html import escape
 from typing import Any
 
@@ -10,84 +10,100 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 from IPython.display import HTML
 
-from helpers.explorer.subject import Subject
 from helpers.theme import ORANGE
 
-FIELD_LAYOUT = widgets.Layout(width="560px", max_width="95%")
-LABEL_STYLE = {"description_width": "96px"}
+LABEL_STYLE = {"description_width": "initial"}
+MOST_OPERATIONS = 2.5e11  # what is computed without being asked for
 
 
 class Panel:
-    """One tab. The view's parameters are names of controls and attributes of the subject."""
+    """One tab. The view's parameters are names of controls and of the explorer's state."""
 
     title = ""
-    view: Callable[..., list]  # a function of helpers.explorer.views
+    view: Callable[..., Any]  # a function of helpers.explorer.views
+    fields: tuple[str, ...] = ()  # fields of the explorer that this panel shows
+    run = ""  # which run the panel shows, if it does not follow the ablations
 
     def __init__(self, explorer):
-        self.explorer, self.stale, self.drawn_subject = explorer, True, None
-        self.controls = self.make_controls(explorer.subject)
-        self.message, self.output = widgets.HTML(), widgets.Output()
-        self.code_box = widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))
-        code = widgets.Accordion(children=[self.code_box], selected_index=None)
-        code.set_title(0, "as code: copy it into a notebook cell")
-        self.row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self.row, self.message, self.output, code])
+        self.explorer, self.computed, self.shown = explorer, None, None
+        self.controls = self.make_controls()
+        self.note, self.message, self.output = widgets.HTML(), widgets.HTML(), widgets.Output()
+        self.button = widgets.Button(layout=widgets.Layout(width="auto", display="none"))
+        self.button.on_click(lambda button: explorer.draw_panel(requested=True))
+        row = [*self.controls.values(), *(explorer.fields[name] for name in self.fields)]
+        self.row = widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap"))
+        self.box = widgets.VBox([self.row, self.note, self.message, self.button, self.output])
         for control in self.controls.values():
-            # a stale panel is drawn when it is opened
-            control.observe(lambda change: self.stale or self.draw(), "value")
+            control.observe(lambda change: explorer.draw_panel(), "value")
 
-    def make_controls(self, subject: Subject) -> dict[str, widgets.Widget]:
+    def make_controls(self) -> dict[str, widgets.Widget]:
         """The controls, by the names of the view's parameters."""
         return {}
 
-    def adapt(self, subject: Subject) -> None:
-        """Fit the controls to another text."""
+    def cost(self, state: dict[str, Any]) -> tuple[Hashable, float]:
+        """What is computed, as a key, and the number of forward passes that it takes."""
+        return None, 0.0
 
-    def values(self) -> dict[str, Any]:
-        """Values of the controls, by name."""
-        return {name: control.value for name, control in self.controls.items()}
-
-    def draw(self) -> None:
-        """Show what the controls say.
-
-        An error becomes a message. The output before it stays if it belongs to the same subject.
-        """
-        subject, self.stale = self.explorer.subject, False
+    def draw(self, requested: bool) -> None:
+        """Show what the controls say, or ask first if it takes long; an error becomes a message."""
+        state, subject = self.explorer.state(), self.explorer.subject
+        values = {**self.arguments(self.view, state), "model": subject.name, "tokens": subject.prompt}
+        if values == self.shown:
+            return
+        self.message.value, self.button.layout.display, self.shown = "", "none", None
+        followed = f"without {heads_as_text(state['ablated'])}" if state["ablated"] else "all heads on"
+        self.note.value = f"Run: {escape(self.run or followed)}."
+        self.arrange()
+        key, passes = self.cost(state)
+        if passes * subject.operations > MOST_OPERATIONS and key != self.computed and not requested:
+            self.button.description = f"compute (at most {max(1, passes * subject.seconds):.0f} s)"
+            self.button.layout.display = None
+            self.clear()
+            return
         try:
-            outputs = self.show(subject)
-            self.code_box.value = self.code(subject)
+            outputs = self.show(state)
         except Exception as error:
             self.message.value = error_message(error)
-            if self.drawn_subject is not subject:
-                self.clear()
+            self.clear()
             return
-        self.message.value, self.drawn_subject = "", subject
+        self.computed, self.shown = key, values
         self.output.outputs = tuple(map(display_data, outputs))
 
-    def show(self, subject: Subject) -> list[go.Figure | HTML]:
-        """Figures and HTML of the view, for the values of the controls."""
-        return self.view(**self.arguments(subject))
+    def arrange(self) -> None:
+        """Show and hide controls."""
 
-    def arguments(self, subject: Subject) -> dict[str, Any]:
-        """Arguments of the view: values of controls and attributes of the subject."""
-        values = self.values()
-        names = inspect.signature(self.view).parameters
-        return {name: values[name] if name in values else getattr(subject, name) for name in names}
+    def show(self, state: dict[str, Any]) -> list[go.Figure | HTML]:
+        """Figures and HTML of the view."""
+        return self.view(**self.arguments(self.view, state))
 
-    def code(self, subject: Subject) -> str:
-        """A notebook cell that shows the same: the module of the view, and a call of it."""
-        literals = [
-            f"{name}={value!r}"
-            for name, value in self.arguments(subject).items()
-            if name not in ("model", "tokens")
-        ]
-        call = f"{self.view.__name__}({', '.join(['model', 'tokens', *literals])})"
-        source = inspect.getsource(sys.modules[self.view.__module__])
-        return f"{source}\n\n{subject.code()}display(*{call})\n"
+    def arguments(self, view: Callable, state: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of a view: values of controls, and the explorer's state."""
+        values = state | {name: control.value for name, control in self.controls.items()}
+        return {name: values[name] for name in inspect.signature(view).parameters}
+
+    def code(self, state: dict[str, Any]) -> str:
+        """Source that shows the same in a notebook where ``model`` and ``tokens`` are defined."""
+        return view_code(self.view, self.arguments(self.view, state))
 
     def clear(self) -> None:
         """Remove the output."""
         self.output.outputs = ()
+
+
+def view_code(view: Callable, arguments: dict[str, Any]) -> str:
+    """The module of a view, and a call of it."""
+    literals = [f"{name}={value!r}" for name, value in arguments.items() if name not in ("model", "tokens")]
+    source = inspect.getsource(sys.modules[view.__module__])
+    return f"{source}\n\ndisplay(*{view.__name__}({', '.join(['model', 'tokens', *literals])}))\n"
+
+
+def heads_as_text(heads: tuple[tuple[int, int], ...]) -> str:
+    """Names of heads, separated by commas.
+
+    >>> heads_as_text(((0, 1), (2, 3)))
+    '0.1, 2.3'
+    """
+    return ", ".join(f"{layer}.{head}" for layer, head in heads)
 
 
 def display_data(output: go.Figure | HTML) -> dict:
@@ -110,8 +126,15 @@ def error_message(error: Exception) -> str:
     return f'<span role="alert" style="color: {ORANGE}">{escape(kind + str(error)[:300])}</span>'
 
 
-def slider(name: str, largest: int, value: int = 0) -> widgets.IntSlider:
-    """A slider from 0 to ``largest`` that reports its value when it is released."""
-    return widgets.IntSlider(
-        value=value, min=0, max=largest, description=name, continuous_update=False, style=LABEL_STYLE
+def text_field(name: str, value: str, width: str = "270px") -> widgets.Text:
+    """A field that reports its text on Enter."""
+    layout = widgets.Layout(width=width, max_width="95%")
+    return widgets.Text(
+        value=value, description=name, continuous_update=False, layout=layout, style=LABEL_STYLE
     )
+
+
+def dropdown(name: str, options: Any, width: str = "270px") -> widgets.Dropdown:
+    """A choice among options."""
+    layout = widgets.Layout(width=width, max_width="95%")
+    return widgets.Dropdown(options=options, description=name, layout=layout, style=LABEL_STYLE)

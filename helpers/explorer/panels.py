@@ -1,54 +1,63 @@
-"""The panels of the explorer that are a view and its controls."""
+"""The panels of the explorer: a view each, and its controls."""
 
 import ipywidgets as widgets
-from IPython.display import HTML
-from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import Head
-from helpers.explorer.panel import Panel, slider
+from helpers.explorer.grid import Grid
+from helpers.explorer.panel import Panel, dropdown, text_field, view_code
 from helpers.explorer.views.attention import show_attention
-from helpers.explorer.views.heads_off import show_heads_off
-from helpers.explorer.views.line import show_line
+from helpers.explorer.views.circuit import MOST_HEADS, show_circuit
 from helpers.explorer.views.logit_lens import show_logit_lens
 from helpers.explorer.views.memory import show_memory
+from helpers.explorer.views.patching import logit_difference, show_effects, show_patch
+from helpers.explorer.views.predictions import next_logits
 from helpers.explorer.views.steering import show_steering
+
+PARTS = {
+    "residual stream at one position": "resid",
+    "queries of a head": "q",
+    "keys of a head": "k",
+    "values of a head": "v",
+    "output z of a head": "out",
+}
 
 
 class Attention(Panel):
-    """Attention patterns of a layer."""
+    """Attention patterns of the chosen head, and of its layer."""
 
     title = "attention"
     view = staticmethod(show_attention)
 
-    def make_controls(self, subject):
-        return dict(layer=slider("layer", subject.model.cfg.n_layers - 1))
 
+class CircuitPanel(Panel):
+    """The circuit view."""
 
-class Line(Panel):
-    """The line view."""
+    title = "circuit"
+    view = staticmethod(show_circuit)
+    run = (
+        "all heads on; in this picture one head at a time can be ablated. Of many heads it shows the "
+        f"{MOST_HEADS} whose ablation changes the prediction after the last token most"
+    )
 
-    title = "line"
-    view = staticmethod(show_line)
+    def cost(self, state):
+        cfg, length = state["model"].cfg, state["tokens"].shape[1]
+        n_heads = cfg.n_layers * cfg.n_heads  # each ablated, and about three edges cut at each query
+        return self.explorer.subject, n_heads / 2 + min(n_heads, MOST_HEADS) * (1 + 2 * length)
 
 
 class Memory(Panel):
-    """The memory map and the address trace of one destination token."""
+    """The memory map, and the address that the chosen head reads."""
 
     title = "memory"
     view = staticmethod(show_memory)
+    fields = ("right", "wrong")
 
-    def make_controls(self, subject):
-        last, heads = subject.tokens.shape[1] - 1, _head_options(subject.model)
-        return dict(
-            destination=slider("token", last, last),
-            head=widgets.Dropdown(options=heads, value=heads[-1][1], description="head"),
-            colour=widgets.Dropdown(options=["length", "logit difference"], description="colour"),
-        )
+    def make_controls(self):
+        return dict(colour=dropdown("colour", ["norm", "logit difference"]))
 
-    def adapt(self, subject):
-        last = subject.tokens.shape[1] - 1
-        with self.controls["destination"].hold_trait_notifications():
-            self.controls["destination"].max = self.controls["destination"].value = last
+    def arrange(self):
+        for name in self.fields:
+            used = self.controls["colour"].value == "logit difference"
+            self.explorer.fields[name].layout.display = None if used else "none"
 
 
 class LogitLens(Panel):
@@ -58,22 +67,69 @@ class LogitLens(Panel):
     view = staticmethod(show_logit_lens)
 
 
-class HeadsOff(Panel):
-    """Ablation of some heads."""
+class Patching(Panel):
+    """The effects of all patches of a part, and the predictions under the chosen patch."""
 
-    title = "heads off"
-    view = staticmethod(show_heads_off)
+    title = "patching"
+    view = staticmethod(show_patch)
+    fields = ("source", "right", "wrong")
+    run = "all heads on. A number is the logit difference after the last token under one patch: click it"
 
-    def make_controls(self, subject):
-        heads = _head_options(subject.model)
-        return dict(
-            heads=widgets.SelectMultiple(options=heads, rows=8, description="off"),
-            kind=widgets.Dropdown(options=["zero", "mean", "resample"], description="in its place"),
-        )
+    def __init__(self, explorer):
+        super().__init__(explorer)
+        self.grid, self.effects = Grid(self.click), None
+        self.box.children = (*self.box.children[:4], self.grid.box, self.output)
 
-    def show(self, subject):
-        hint = "<p>Choose heads; Ctrl (or ⌘) and click for several.</p>"
-        return super().show(subject) + ([] if self.controls["heads"].value else [HTML(hint)])
+    def make_controls(self):
+        return dict(part=dropdown("patch", PARTS, "360px"))
+
+    def cost(self, state):
+        cfg, part = state["model"].cfg, self.controls["part"].value
+        key = (self.explorer.subject, part, *(state[name] for name in self.fields))
+        return key, cfg.n_layers / 2 * (state["tokens"].shape[1] if part == "resid" else cfg.n_heads)
+
+    def arrange(self):
+        for name in self.fields:
+            self.explorer.fields[name].layout.display = None
+
+    def show(self, state):
+        key, _ = self.cost(state)
+        if self.effects is None or self.computed != key:
+            self.effects = show_effects(**self.arguments(show_effects, state))
+        self.fill(state)
+        return super().show(state)
+
+    def fill(self, state):
+        """Write the effects into the grid and mark the chosen patch."""
+        part, model = self.controls["part"].value, state["model"]
+        n_layers, n_columns = self.effects.shape
+        names = [f"head {head}" for head in range(n_columns)]
+        self.grid.shape(n_layers, self.explorer.subject.words if part == "resid" else names, named=True)
+        metric = logit_difference(model, state["right"], state["wrong"])
+        before = metric(next_logits(model, state["tokens"], -1)[None]).item()
+        texts = [[f"{value:.1f}" for value in row] for row in self.effects.tolist()]
+        tooltips = [
+            [f"layer {layer}, {name}: {before:+.2f} → {value:+.2f}" for name, value in zip(names, row)]
+            for layer, row in enumerate(self.effects.tolist())
+        ]
+        self.grid.show(texts, tooltips, self.effects - before)
+        index = state["head"] * n_columns // model.cfg.n_heads
+        self.grid.mark(state["layer"], state["position"] if part == "resid" else index)
+
+    def click(self, layer: int, index: int) -> None:
+        """Choose a patch: a layer, and a position or a head."""
+        if self.controls["part"].value == "resid":
+            return self.explorer.choose(position=index, layer=layer)
+        n_heads = self.explorer.subject.model.cfg.n_heads
+        self.explorer.choose(layer=layer, head=index * n_heads // self.effects.shape[1])
+
+    def code(self, state):
+        effects = self.arguments(show_effects, state)
+        return f"{view_code(show_effects, effects)}\n\n{super().code(state)}"
+
+    def clear(self):
+        super().clear()
+        self.grid.clear()
 
 
 class Steering(Panel):
@@ -81,37 +137,41 @@ class Steering(Panel):
 
     title = "steering"
     view = staticmethod(show_steering)
+    run = "all heads on. The direction is added before the chosen layer, at the earliest before layer 1"
 
-    def make_controls(self, subject):
-        kinds = [
-            ("difference of two kinds of text", "contrast"),
-            ("a word's direction in the unembedding", "word"),
-        ]
-        n_layers = subject.model.cfg.n_layers
+    def make_controls(self):
+        kinds = {"difference of two kinds of text": "contrast", "a word in the unembedding": "word"}
         return dict(
-            kind=widgets.Dropdown(options=kinds, description="direction"),
+            kind=dropdown("direction", kinds, "360px"),
             positive=_text_area("from", "He was happy and\nIt was a good day and"),
             negative=_text_area("minus", "He was angry and\nIt was a bad day and"),
-            word=widgets.Text("garden", description="word", continuous_update=False),
-            layer=slider("before layer", n_layers - 1, n_layers // 2),
+            word=text_field("word", "garden"),
             strength=widgets.FloatSlider(
-                value=0.5, min=-3, max=3, step=0.1, description="strength", continuous_update=False
+                value=0.8, min=-3, max=3, step=0.1, description="strength", continuous_update=False
             ),
         )
 
-    def show(self, subject):
+    def arguments(self, view, state):  # before layer 0, texts that end alike do not differ
+        last = state["model"].cfg.n_layers - 1
+        return super().arguments(view, state | dict(layer=min(max(1, state["layer"]), last)))
+
+    def cost(self, state):
+        values = (control.value for control in self.controls.values())
+        return (
+            self.explorer.subject,
+            state["layer"],
+            *values,
+        ), 50  # two texts token by token, and eight prompts
+
+    def arrange(self):
         for name in ("positive", "negative", "word"):
             used = (name == "word") == (self.controls["kind"].value == "word")
             self.controls[name].layout.display = None if used else "none"
-        return super().show(subject)
-
-
-def _head_options(model: TransformerBridge) -> list[tuple[str, tuple[int, int]]]:
-    cfg = model.cfg
-    heads = [(layer, head) for layer in range(cfg.n_layers) for head in range(cfg.n_heads)]
-    return [(str(Head(*head)), head) for head in heads]
 
 
 def _text_area(name: str, texts: str) -> widgets.Textarea:
-    layout = widgets.Layout(width="300px", height="90px")
+    layout = widgets.Layout(width="300px", height="60px")
     return widgets.Textarea(texts, description=name, layout=layout, continuous_update=False)
+
+
+PANELS = (Attention, CircuitPanel, Memory, LogitLens, Patching, Steering)

@@ -1,30 +1,26 @@
-"""The subject of the explorer: a model, a text, a second text to patch from, and two answers."""
+"""The subject of the explorer: a model and a text; and words and texts that its fields hold."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
+from time import perf_counter
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.ioi import single_token
-from helpers.page_data import VERBATIM_CLASSES
 
-MAX_TOKENS = 40  # more do not fit into one line on a screen
+MAX_TOKENS = 40  # more do not fit on a screen
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The fields of the explorer. ``name`` is the model's, ``source`` the second text."""
+    """A model, by its name and loaded, and a text."""
 
     name: str
     model: TransformerBridge
     prompt: str
-    source: str
-    right: str
-    wrong: str
 
     @cached_property
     def tokens(self) -> Int[Tensor, "1 pos"]:
@@ -36,28 +32,17 @@ class Subject:
         return [self.model.tokenizer.decode(token) for token in self.tokens[0]]
 
     @cached_property
-    @torch.no_grad()
-    def logits(self) -> Float[Tensor, " d_vocab"]:
-        """Logits of the next token, without an intervention."""
-        return self.model(self.tokens)[0, -1]
+    def operations(self) -> int:
+        """Floating-point operations of one forward pass, about."""
+        return 2 * self.tokens.numel() * sum(p.numel() for p in self.model.original_model.parameters())
 
-    def faults(self) -> dict[str, ValueError]:
-        """The error of each field that cannot be used."""
-        checks = {
-            "right": lambda: token_of(self.model, self.right),
-            "wrong": lambda: token_of(self.model, self.wrong),
-            "prompt": lambda: self.tokens,
-            "source": lambda: tokens_of(self.model, self.source, length=self.tokens.shape[1]),
-        }
-        errors = {}
-        for field, check in checks.items():
-            if field == "source" and "prompt" in errors:  # there is no length to compare with
-                break
-            try:
-                check()
-            except ValueError as error:
-                errors[field] = error
-        return errors
+    @cached_property
+    @torch.no_grad()
+    def seconds(self) -> float:
+        """Seconds that a forward pass takes, one of four in a batch."""
+        started = perf_counter()
+        self.model(self.tokens.expand(4, -1))
+        return (perf_counter() - started) / 4
 
     def code(self) -> str:
         """The lines that load the model and the text in a notebook."""
@@ -66,27 +51,6 @@ class Subject:
 model = load_model({self.name!r})
 tokens = model.to_tokens({self.prompt!r})
 """
-
-
-def prediction(model: TransformerBridge, logits: Float[Tensor, " d_vocab"], right: str, wrong: str) -> str:
-    """The five likeliest tokens with their probabilities, and the logit difference, as HTML."""
-    top = logits.softmax(dim=-1).topk(5)
-    tokens = [
-        f"<code>{escape(model.tokenizer.decode(token))}</code> {probability:.2f}"
-        for token, probability in zip(top.indices, top.values.tolist())
-    ]
-    difference = logit_diff(model, logits, right, wrong)
-    return (
-        f'<span class="{VERBATIM_CLASSES}">{" · ".join(tokens)} &emsp; logit of {escape(right.strip())} '
-        f"over {escape(wrong.strip())}: <b>{difference:+.2f}</b></span>"
-    )
-
-
-def logit_diff(
-    model: TransformerBridge, logits: Float[Tensor, "*batch d_vocab"], right: str, wrong: str
-) -> Float[Tensor, "*batch"]:
-    """Logit of the right answer minus logit of the wrong answer."""
-    return logits[..., token_of(model, right)] - logits[..., token_of(model, wrong)]
 
 
 def token_of(model: TransformerBridge, word: str) -> int:

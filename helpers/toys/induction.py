@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from helpers.heads import induction_score, previous_token_score
@@ -19,6 +19,7 @@ from helpers.toys import one_thread
 D_VOCAB = 64
 COPY_TOKENS = 32  # most tokens of a copy
 BATCH_SEQUENCES = 64
+EXAMPLE = range(1, COPY_TOKENS // 2 + 1)  # tokens of a copy
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Record:
     second_copy: float
     previous_token: float  # highest score of a head of the first layer
     induction: float  # highest score of a head of the last layer
+    pattern: Float[Tensor, "query key"]  # that head's, from the second copy of ``EXAMPLE`` to the first
 
 
 def small_model(n_layers: int, seed: int = 0) -> ShortformerModel:
@@ -81,14 +83,18 @@ def _measure(model: ShortformerModel, step: int, tokens: Int[Tensor, "batch pos"
         for block in model.layers
     ]
     loss = loss_by_position(model(tokens), tokens)
+    model(torch.tensor([[0, *EXAMPLE, *EXAMPLE]]))
     for handle in handles:
         handle.remove()
+    first, last = patterns[0], patterns[len(model.layers) - 1]
+    induction, head = induction_score(last, COPY_TOKENS).mean(dim=0).max(dim=0)
     return Record(
         step,
         loss[:COPY_TOKENS].mean().item(),
         loss[COPY_TOKENS + 1 :].mean().item(),  # the first token of the copy cannot be predicted
-        previous_token_score(patterns[0]).mean(dim=0).max().item(),
-        induction_score(patterns[-1], COPY_TOKENS).mean(dim=0).max().item(),
+        previous_token_score(first).mean(dim=0).max().item(),
+        induction.item(),
+        patterns[-1][0, head, len(EXAMPLE) + 1 :, 1 : len(EXAMPLE) + 1],
     )
 
 

@@ -1,6 +1,4 @@
-"""Activation patching between two texts: the effect of every patch, and one patch drawn."""
-
-from functools import lru_cache, partial
+"""Activation patching between two texts: the effect of every patch, and one patch."""
 
 import torch
 from IPython.display import HTML
@@ -9,50 +7,59 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.components import Head
-from helpers.explorer.subject import logit_diff, prediction, tokens_of
+from helpers.explorer.subject import token_of, tokens_of
+from helpers.explorer.views.predictions import next_logits, prediction_bars
 from helpers.hooks import patch_hooks
-from helpers.line import read_line
-from helpers.line_view import line_view
 from helpers.patching import patch_heads, patch_residual
+from helpers.run import LogitDiff
 
-_line = lru_cache(maxsize=1)(read_line)  # of the text as it is: another patch leaves it
+
+def logit_difference(model: TransformerBridge, right: str, wrong: str) -> LogitDiff:
+    """The logit of the answer minus that of the other answer, for one text."""
+    return LogitDiff(*(torch.tensor([token_of(model, word)]) for word in (right, wrong)))
 
 
 def show_effects(
     model: TransformerBridge, tokens: Int[Tensor, "1 pos"], source: str, right: str, wrong: str, part: str
-) -> list[Float[Tensor, "layer index"]]:
-    """The logit difference after each patch of one part.
+) -> Float[Tensor, "layer index"]:
+    """The logit difference at the end of the text after each patch of one part.
 
     ``part``: "resid", one patch per position; or "q", "k", "v" or "out" (z), one patch per head.
+    Keys and values that several query heads share count as one head.
     """
-    metric = partial(logit_diff, model, right=right, wrong=wrong)
+    metric = logit_difference(model, right, wrong)
     arguments = (model, tokens, tokens_of(model, source, length=tokens.shape[1]), metric)
-    effects = patch_residual(*arguments) if part == "resid" else patch_heads(*arguments, part=part)
-    return [effects[..., 0]]
+    if part == "resid":
+        return patch_residual(*arguments)[..., 0]
+    return patch_heads(*arguments, part=part, shared=part in ("k", "v"))[..., 0]
 
 
 @torch.no_grad()
 def show_patch(
     model: TransformerBridge,
     tokens: Int[Tensor, "1 pos"],
-    prompt: str,
     source: str,
     right: str,
     wrong: str,
     part: str,
+    position: int,
     layer: int,
-    index: int,
+    head: int,
 ) -> list[HTML]:
-    """The prediction under one patch, and the line view without and with the patch.
+    """The prediction after the last token under one patch.
 
-    ``index`` is a position if ``part`` is "resid", else a head.
+    It patches the stream at ``position`` before ``layer`` if ``part`` is "resid", else a head.
     """
-    hooks = patch_hooks(model, tokens_of(model, source, length=tokens.shape[1]), layer, part, index)
-    with model.hooks(fwd_hooks=hooks):
-        logits = model(tokens)[0, -1]
-    name = f"position {index}, before layer {layer}" if part == "resid" else f"{part} of {Head(layer, index)}"
-    lines = [_line(model, tokens, prompt), read_line(model, tokens, f"patched: {name}", hooks)]
-    return [
-        HTML(f"<p>patched: {prediction(model, logits, right, wrong)}</p>"),
-        line_view(*lines, layer=model.cfg.n_layers - 1),
-    ]
+    index, name = head, f"{part} of head {Head(layer, head)}"
+    if part == "resid":
+        index, name = position, f"stream at {position} before layer {layer}"
+    elif part in ("k", "v"):
+        index = head * model.W_K.shape[1] // model.cfg.n_heads
+    source_tokens = tokens_of(model, source, length=tokens.shape[1])
+    with model.hooks(fwd_hooks=patch_hooks(model, source_tokens, layer, part, index)):
+        patched = model(tokens)[0, -1]
+    series = {"all heads": next_logits(model, tokens, -1), f"patched: {name}": patched}
+    metric = logit_difference(model, right, wrong)
+    before, after = (metric(logits[None]).item() for logits in series.values())
+    title = f"next token after the last position; logit of {right} over {wrong}: {before:+.2f} → {after:+.2f}"
+    return [prediction_bars(model, series, title)]

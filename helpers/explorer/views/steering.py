@@ -60,7 +60,10 @@ def _direction(
     else:
         direction = contrast_vector(model, _texts(model, positive), _texts(model, negative), layer)
     if direction.norm() < 1e-6:
-        raise ValueError("expected texts of two kinds, got no difference between them: write other texts.")
+        raise ValueError(
+            f"expected a difference between the texts before layer {layer}, got none: choose a later layer, "
+            "or write other texts."
+        )
     return direction / direction.norm()
 
 

@@ -1,0 +1,79 @@
+"""Fold results after a prediction in a committed lesson, until the learner opens or runs them.
+
+A folded cell has one output: a closed ``<details>`` element with the printed text and the still
+images. It needs no script, so it is folded in untrusted notebooks and on GitHub, too. What nbval
+compares is kept in the output's metadata.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.build.lesson_files import PLOTLY
+
+PNG = "image/png"
+FOLDED = "folded"  # the key of the metadata
+SUMMARY = "Results of our run. Predict first, then run this cell or open this."
+CALL = r"^{name}\(\s*\"([\w.]+)\""
+LEFT_OUT = (PLOTLY, PNG)  # nbval does not compare them
+
+
+def fold_results(notebook: NotebookNode) -> None:
+    """Fold the outputs of the cells after each ``predict("id"`` up to its ``reveal("id"``."""
+    for cell in _measuring(notebook):
+        if cell.outputs and not is_folded(cell):
+            kept = [_without_pictures(output) for output in cell.outputs]
+            body = "".join(_as_html(output) for output in cell.outputs)
+            text = f"<details><summary>{SUMMARY}</summary>{body}</details>"
+            folded = nbformat.v4.new_output("display_data", {"text/html": text, "text/plain": SUMMARY})
+            folded.metadata[FOLDED] = kept
+            cell.outputs = [folded]
+
+
+def is_folded(cell: NotebookNode) -> bool:
+    """Return True for a cell whose outputs are folded."""
+    return any(FOLDED in output.get("metadata", {}) for output in cell.get("outputs", []))
+
+
+def unfolded(cell: NotebookNode) -> list[NotebookNode]:
+    """Return the outputs of a cell as they were before it was folded, without pictures."""
+    if not is_folded(cell):
+        return cell.outputs
+    return [nbformat.from_dict(output) for output in cell.outputs[0].metadata[FOLDED]]
+
+
+def _measuring(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    """Yield the code cells between each question and the cell that answers it, with the latter."""
+    asked = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if asked:
+            yield cell
+        answered = re.findall(CALL.format(name="reveal"), cell.source, re.MULTILINE)
+        asked = [id for id in asked if id not in answered]
+        asked += re.findall(CALL.format(name="predict"), cell.source, re.MULTILINE)
+
+
+def _without_pictures(output: NotebookNode) -> NotebookNode:
+    copy = nbformat.from_dict(output)
+    for kind in LEFT_OUT:
+        copy.get("data", {}).pop(kind, None)
+        copy.get("metadata", {}).pop(kind, None)
+    return copy
+
+
+def _as_html(output: NotebookNode) -> str:
+    """Return an output as HTML without scripts: its image, its HTML or its text."""
+    if output.output_type == "stream":
+        return f"<pre>{html.escape(output.text)}</pre>"
+    data = output.data
+    if PNG in data:
+        description = html.escape(output.metadata.get(PNG, {}).get("alt", ""))
+        return f'<img alt="{description}" src="data:image/png;base64,{data[PNG].strip()}">'
+    if "text/html" in data:
+        return re.sub(r"<script.*?</script>", "", data["text/html"], flags=re.DOTALL)
+    return f"<pre>{html.escape(data.get('text/plain', ''))}</pre>"
