@@ -99,7 +99,7 @@ def test_each_question_of_a_lesson_is_answered_below_and_each_option_explained(p
         if cell.source.startswith("predict("):
             id, _, options = map(ast.literal_eval, ast.parse(cell.source).body[0].value.args)
             asked[id] = place, options
-        revealed |= {id: place for id in re.findall(r'^reveal\("([\w.]+)"', cell.source, re.MULTILINE)}
+        revealed |= {id: place for id in re.findall(r'^reveal\(\s*"([\w.]+)"', cell.source, re.MULTILINE)}
     assert asked.keys() == revealed.keys()
     assert all(asked[id][0] < place for id, place in revealed.items())
     assert {id: list(explanations(id)) for id in asked} == {id: options for id, (_, options) in asked.items()}
