@@ -27,7 +27,7 @@ def mlp_weights(model: TransformerBridge) -> tuple[Tensor, Tensor, Tensor, Tenso
     """
     W_in, W_out = model.W_in, model.W_out
     biases = [
-        torch.stack([W.new_zeros(W.shape[-1]) if b is None else b for b in by_layer])
+        torch.stack([W.new_zeros(W.shape[-1]) if b is None else b.to(W) for b in by_layer])
         for W, by_layer in (
             (W_in, [block.mlp.b_in for block in model.blocks]),
             (W_out, [block.mlp.b_out for block in model.blocks]),

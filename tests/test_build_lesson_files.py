@@ -91,7 +91,7 @@ def test_an_exercise_cell_is_code_with_the_decorator_at_the_start_of_a_line():
 
 
 def test_figures_are_outputs_with_plotly_data():
-    notebook = read_lesson(lessons()[0])
+    notebook = read_lesson(lessons()[4])
     figures = figures_of(notebook.cells)
     assert 0 < len(figures) < len(outputs_of(notebook.cells))
     assert all("data" in figure["application/vnd.plotly.v1+json"] for figure in figures)

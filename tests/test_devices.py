@@ -125,10 +125,10 @@ from tests.second_device import SecondDevice, moved
 
 load_on_cpu = load_model
 if {REAL!r}:
-    load_model = lambda *names: load_on_cpu(*names, {REAL!r})
+    load_model = lambda *names, **named: load_on_cpu(*names, device={REAL!r}, **named)
 else:
     SecondDevice().__enter__()
-    load_model = lambda *names: moved(load_on_cpu(*names))
+    load_model = lambda *names, **named: moved(load_on_cpu(*names, **named))
 """
 
 

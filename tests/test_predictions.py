@@ -71,6 +71,12 @@ def test_an_answer_that_is_no_option_is_refused(shown):
         reveal("0.a", "three")
 
 
+def test_a_question_that_makes_no_sense_for_a_model_has_no_answer(shown):
+    ask(shown)
+    assert said(shown, None) == "0.a: this model gives no answer"
+    assert progress_file.predictions() == {}
+
+
 def test_one_option_is_no_question(shown):
     with pytest.raises(ValueError, match="expected two options or more for 0.b, got 1"):
         predict("0.b", "Which?", ["one"])
@@ -99,7 +105,7 @@ def test_each_question_of_a_lesson_is_answered_below_and_each_option_explained(p
         if cell.source.startswith("predict("):
             id, _, options = map(ast.literal_eval, ast.parse(cell.source).body[0].value.args)
             asked[id] = place, options
-        revealed |= {id: place for id in re.findall(r'^reveal\(\s*"([\w.]+)"', cell.source, re.MULTILINE)}
+        revealed |= {id: place for id in re.findall(r'^\s*reveal\(\s*"([\w.]+)"', cell.source, re.MULTILINE)}
     assert asked.keys() == revealed.keys()
     assert all(asked[id][0] < place for id, place in revealed.items())
     assert {id: list(explanations(id)) for id in asked} == {id: options for id, (_, options) in asked.items()}

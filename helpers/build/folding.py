@@ -17,7 +17,7 @@ from helpers.build.lesson_files import PLOTLY
 PNG = "image/png"
 FOLDED = "folded"  # the key of the metadata
 SUMMARY = "Results of our run. Predict first, then run this cell or open this."
-CALL = r"^{name}\(\s*\"([\w.]+)\""
+CALL = r"^ *{name}\(\s*\"([\w.]+)\""
 LEFT_OUT = (PLOTLY, PNG)  # nbval does not compare them
 
 

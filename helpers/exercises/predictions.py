@@ -98,8 +98,10 @@ def explanations(id: str) -> dict[str, str]:
     return lesson.EXPLANATIONS.get(id, {})
 
 
-def reveal(id: str, answer: str) -> None:
+def reveal(id: str, answer: str | None) -> None:
     """Show what the run says beside what was predicted; ``answer`` is the text of an option.
+
+    None: the question makes no sense for this model.
 
     Raises ``ValueError`` for an answer that is no option.
 
@@ -116,6 +118,8 @@ def reveal(id: str, answer: str) -> None:
             f'The run says “{answer}”. The question was not asked: run its cell, which holds predict("{id}".'
         )
         return display(Card(f"{id}: the run says “{answer}”", [text]))
+    if answer is None:
+        return display(Card(f"{id}: this model gives no answer", []), metadata={"prediction": id})
     if answer not in asked.options:
         raise ValueError(f"expected an answer among {', '.join(asked.options)} for {id}, got {answer!r}.")
     choice = progress_file.predictions().get(id, {}).get("choice")

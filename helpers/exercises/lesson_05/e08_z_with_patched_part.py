@@ -19,8 +19,8 @@ def z_with_patched_part(
     """
     patched = ("q", "k") if part == "pattern" else (part,)
     q, k, v = (source[name] if name in patched else base[name] for name in ("q", "k", "v"))
-    future = torch.ones(len(q), len(k), dtype=torch.bool).triu(1)
     scores = q @ k.T / q.shape[-1] ** 0.5
+    future = torch.ones_like(scores, dtype=torch.bool).triu(1)
     return scores.masked_fill(future, -torch.inf).softmax(dim=-1) @ v
 
 

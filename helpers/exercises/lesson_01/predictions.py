@@ -1,0 +1,60 @@
+"""What the reveal of each prediction of lesson 1 says of its options."""
+
+EXPLANATIONS = {
+    "1.a": {
+        "between the tokens": "Some words matter more than others. But each head has a size of its own.",
+        "between the components": "A head writes with about the same norm at most tokens.",
+    },
+    "1.b": {
+        "W_E": "Each token needs a vector that differs from those of all others.",
+        "W_pos": "There are hundreds of positions. But neighbours are alike.",
+        "both as many as random": "Training starts from random numbers. It does not leave them random.",
+    },
+    "1.c": {
+        "before the first layer": "There each row holds one token, so the order cannot matter.",
+        "after the first layer": "By then heads have mixed the tokens.",
+        "at the end": "By then both layers have mixed the tokens.",
+        "nowhere": "Order matters for attention. Where has attention not acted yet?",
+    },
+    "1.d": {
+        "none": "Nothing is stored there, so nothing could be disturbed.",
+        "some": "Later queries and keys read these directions. A head that writes there would look like a position.",
+        "all": "Then the subspace would be reserved for positions.",
+    },
+    "1.e": {
+        "more extreme by 20 % or more": "It would hint at axes that mean something. In large trained models this is seen.",
+        "within 20 %": "Nothing in this model acts on single axes of the stream.",
+        "less extreme by 20 % or more": "A rotation mixes axes, so it can hardly make entries more extreme.",
+    },
+    "1.f": {
+        "first": "The induction head needs what the previous-token head writes.",
+        "in the first quarter, but not first": "Large matrices give large norms, whatever they connect.",
+        "lower": "A norm says nothing about directions that match.",
+    },
+    "1.g": {
+        "the embedding of the last token": "It knows which tokens often follow. It does not know this text.",
+        "a head of the last layer": "It can attend to what came next last time, and copy that.",
+        "another component": "Earlier heads mostly act through later ones.",
+    },
+    "1.h": {
+        "in all rows": "Then it would push for this token whatever the text says.",
+        "in some rows": "Other rows may have the same next token, or a similar one.",
+        "in the last row only": "In other rows it attends elsewhere, so it writes something else.",
+    },
+    "1.i": {
+        "already before any layer": "The embedding alone knows only which tokens often follow.",
+        "after the first layer": "Its heads cannot read yet which token stood before another one.",
+        "after the last layer": "An induction head needs what a head of an earlier layer wrote.",
+        "never": "Then the model would not use the repetition.",
+    },
+    "1.j": {
+        "none": "Two layers have little time to reuse memory.",
+        "some": "The embedding of the present token may be worth erasing, once it was read.",
+        "more than half": "Then most of what is written would be removed again.",
+    },
+    "1.k": {
+        "less than 0.8": "Heads would have erased a part of it.",
+        "between 0.8 and 1.2": "All is added, and little of it along the embedding.",
+        "more than 1.2": "Repeaters would have written it again.",
+    },
+}
