@@ -8,7 +8,7 @@ EXPLANATIONS = {
     },
     "0.b": {
         "the embedding": "All later vectors are added to it.",
-        "the output of the head": "Twelve heads share one stream. Each can be short.",
+        "the output of the head": "Many heads share one stream, so each can write little.",
         "about the same": "Nothing in training makes the lengths equal.",
     },
     "0.c": {

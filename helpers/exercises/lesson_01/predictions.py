@@ -48,7 +48,7 @@ EXPLANATIONS = {
         "never": "Then the model would not use the repetition.",
     },
     "1.j": {
-        "none": "Two layers have little time to reuse memory.",
+        "none": "With few layers there is little time to reuse memory.",
         "some": "The embedding of the present token may be worth erasing, once it was read.",
         "more than half": "Then most of what is written would be removed again.",
     },
