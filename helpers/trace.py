@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, Component, Head, Port, has_positions
+from helpers.components import PORTS, Component, Head, Port, has_positions, head_weights
 from helpers.composition import composition_scores, thin_readers
 from helpers.residual import decompose
 from helpers.sequences import check_one_text
@@ -138,6 +138,34 @@ def subspace_scores(model: TransformerBridge) -> SubspaceScores:
             scores += list(pairs[:, sender_layer, :, layer].unbind(1))
         tables.append((earlier, torch.stack(scores, dim=1)))
     return tables
+
+
+@torch.no_grad()
+def head_subspace_scores(
+    model: TransformerBridge, layer: int, head: int
+) -> dict[Component, Float[Tensor, " port"]]:
+    """``subspace_scores`` of one head alone, which is fast in a model of many heads.
+
+    >>> from helpers.models import load_model
+    >>> scores = head_subspace_scores(load_model("attn-only-1l"), 0, 2)
+    >>> print(*scores)
+    embedding position
+    """
+    readers = torch.stack([thin_readers(model, port)[layer, head] for port in PORTS])
+    _, _, W_V, W_O = head_weights(model)
+    writers = {Component("embedding"): model.W_E}
+    if has_positions(model):
+        writers[Component("position")] = model.W_pos
+    if not model.cfg.attn_only:
+        writers |= {Component("mlp", sender): W_out for sender, W_out in enumerate(model.W_out[:layer])}
+    for sender in range(layer):
+        for index in range(model.cfg.n_heads):  # a matrix with the norms of W_V W_O
+            R = torch.linalg.qr(W_V[sender, index], mode="r").R
+            writers[Component("head", sender, index)] = R @ W_O[sender, index]
+    scores = {writer: (W @ readers).norm(dim=(1, 2)) / W.norm() for writer, W in writers.items()}
+    if model.cfg.attn_only:  # shortformer: positions never reach V
+        scores[Component("position")][2] = 0
+    return scores
 
 
 @torch.no_grad()

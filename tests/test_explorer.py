@@ -11,15 +11,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from helpers.build.lesson_files import PLOTLY, ROOT
 from helpers.build.lesson_runs import execute
 from helpers.circuit_graph import read_circuit
-from helpers.components import PORTS
 from helpers.explorer import Explorer
 from helpers.explorer.subject import tokens_of
-from helpers.explorer.views.memory import read_scores
 from helpers.explorer.views.patching import logit_difference, show_effects
 from helpers.explorer.views.predictions import head_effects
 from helpers.hooks import patch_hooks
 from helpers.models import load_model
-from helpers.trace import subspace_scores
 
 PANELS = ["attention", "circuit", "memory", "logit lens", "patching", "steering"]
 FOLLOWING = PANELS[:4]  # panels that show the chosen token, layer or head
@@ -89,18 +86,6 @@ def test_effects_of_single_heads_are_those_of_the_circuit_view(model):
     torch.testing.assert_close(
         (-head_effects(model, tokens, position)).exp(), probabilities, atol=1e-4, rtol=1e-3
     )
-
-
-@pytest.mark.parametrize("model", ["ioi-gpt2", "attn-only-2l"])
-def test_what_one_head_can_read_is_the_row_of_the_whole_table(model):
-    model = load_model(model)
-    layer, head = model.cfg.n_layers - 1, 2
-    components, table = subspace_scores(model)[layer]
-    scores = read_scores(model, layer, head)
-    assert scores.keys() == set(components)
-    for place, component in enumerate(components):
-        torch.testing.assert_close(scores[component], table[:, place, head], atol=1e-4, rtol=1e-3)
-    assert len(scores[components[0]]) == len(PORTS)
 
 
 def test_every_panel_shows_something_and_says_of_which_run(explorer):

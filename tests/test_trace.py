@@ -5,10 +5,10 @@ import re
 import pytest
 import torch
 
-from helpers.components import Component, Head, head_weights
+from helpers.components import PORTS, Component, Head, head_weights
 from helpers.composition import composition_scores, port_scores
 from helpers.planted import Layout, distinct_repeated, induction_model
-from helpers.trace import address_trace, component_sizes, subspace_scores
+from helpers.trace import address_trace, component_sizes, head_subspace_scores, subspace_scores
 
 LAYOUT = Layout(d_vocab=9, n_ctx=14)
 TOKENS = distinct_repeated(LAYOUT, 6, 1, torch.Generator().manual_seed(0))
@@ -74,6 +74,18 @@ def test_every_layer_is_scored_with_the_components_before_it(shipped_model, name
         weights = [W[layer] for W in head_weights(model)]
         from_embedding = port_scores(model.W_E, *weights)
         torch.testing.assert_close(scores[:, components.index(EMBEDDING)], from_embedding, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["ioi-gpt2", "attn-only-2l"])
+def test_what_one_head_can_read_is_the_row_of_the_whole_table(shipped_model, name):
+    model = shipped_model(name)
+    layer, head = model.cfg.n_layers - 1, 2
+    components, table = subspace_scores(model)[layer]
+    scores = head_subspace_scores(model, layer, head)
+    assert scores.keys() == set(components)
+    for place, component in enumerate(components):
+        torch.testing.assert_close(scores[component], table[:, place, head], atol=1e-4, rtol=1e-3)
+    assert len(scores[components[0]]) == len(PORTS)
 
 
 @pytest.mark.parametrize("name", ["ioi-gpt2", "attn-only-2l"])
