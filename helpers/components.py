@@ -48,6 +48,16 @@ class Component(NamedTuple):
         return self.kind if self.layer is None else f"{self.kind} {self.layer}"
 
 
+class Part(NamedTuple):
+    """Part of a block diagram: its weights, what it reads, where positions enter, its layers."""
+
+    name: str
+    lines: Sequence[str]
+    reads: str = ""  # what stands between the residual stream and the part
+    position: str = ""
+    layers: int = 0  # 0 for a part outside the layers
+
+
 class Rotary(NamedTuple):
     """Cosines and sines of the angles by which queries and keys are rotated."""
 
@@ -74,6 +84,33 @@ def has_positions(model: TransformerBridge) -> bool:
     True
     """
     return getattr(model.cfg, "positional_embedding_type", "standard") != "rotary"
+
+
+def block_parts(model: TransformerBridge) -> list[Part]:
+    """Parts of a model from embedding to unembedding, with one of its layers, for a block diagram.
+
+    >>> from helpers.models import load_model
+    >>> [part.name for part in block_parts(load_model("attn-only-1l"))]
+    ['token embedding', 'attention', 'unembedding']
+    """
+    cfg = model.cfg
+    attention, mlp = model.blocks[0].attn, getattr(model.blocks[0], "mlp", None)
+    norm = {"RMS": "RMSNorm", None: ""}.get(cfg.normalization_type, "LayerNorm")
+    reads_positions = has_positions(model) and hasattr(attention.original_component, "scores_fn")
+    shared = getattr(cfg, "n_key_value_heads", None) or cfg.n_heads
+    embedding = "" if reads_positions or not has_positions(model) else "W_pos is added"
+    position = "q, k: x + W_pos" if reads_positions else "" if has_positions(model) else "q, k are rotated"
+    keys = [] if shared == cfg.n_heads else [f"{shared} shared k, v"]
+    heads = [f"{cfg.n_heads} heads", f"d_head {cfg.d_head}", *keys]
+    parts = [
+        Part("token embedding", [f"W_E [{cfg.d_vocab}, {cfg.d_model}]"], position=embedding),
+        Part("attention", heads, norm, position, cfg.n_layers),
+    ]
+    if mlp is not None:
+        gate = ["gated"] if getattr(cfg, "gated_mlp", False) else []
+        parts.append(Part("MLP", [f"d_mlp {cfg.d_mlp}", *gate], norm, layers=cfg.n_layers))
+    after = [f"after {norm}"] if norm else []
+    return [*parts, Part("unembedding", [f"W_U [{cfg.d_model}, {cfg.d_vocab}]", *after])]
 
 
 def rotary_angles(model: TransformerBridge, length: int) -> Rotary:

@@ -255,8 +255,8 @@ def name_copy_score(
 ) -> Float[Tensor, ""]:
     """Fraction of tokens among the ``k`` whose logits a head raises most when it attends to them.
 
-    Row by row: the stream at a token times W_V W_O W_U. LayerNorm (folded) scales a row, which
-    changes no order. Random weights score k / d_vocab (Wang et al. 2022, section 3.1).
+    Row by row: the stream at a token times W_V W_O W_U, without LayerNorm and biases, which the
+    code of Wang et al. 2022 (section 3.1) includes. Random weights score k / d_vocab.
 
     >>> I = torch.eye(3)
     >>> name_copy_score(I, torch.tensor([0, 1, 0]), I, I, I, k=1)

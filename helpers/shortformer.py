@@ -13,12 +13,14 @@ model.
 
 import copy
 import math
+from functools import partial
 
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources.native.model import (
@@ -71,6 +73,8 @@ class ShortformerBlock(NativeBlock):
 class ShortformerAttention(NativeAttention):
     """Causal attention whose Q and K read ``x + p`` and whose V reads ``x``."""
 
+    scores_fn = None  # sees and may change the scores; wrap makes it hook_attn_scores
+
     def forward(
         self, hidden_states: Float[Tensor, "batch pos d_model"], positions=None, pattern_fn=None, **_
     ):
@@ -79,10 +83,12 @@ class ShortformerAttention(NativeAttention):
         v = self._by_head(self.v(hidden_states))
         n = hidden_states.shape[1]
         scores = (q @ k.mT / self.scale).masked_fill(self.causal_mask[:n, :n], float("-inf"))
+        if self.scores_fn is not None:
+            scores = self.scores_fn(scores)
         pattern = scores.softmax(dim=-1)  # [batch head query key]
         if pattern_fn is not None:  # TransformerLens passes hook_pattern, so an edit reaches z
             pattern = pattern_fn(pattern)
-        return self.o(rearrange(pattern @ v, "batch head pos d -> batch pos (head d)")), pattern
+        return (self.o(rearrange(pattern @ v, "batch head pos d -> batch pos (head d)")),)
 
     def _by_head(self, x: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch head pos d_head"]:
         return rearrange(x, "batch pos (head d_head) -> batch head pos d_head", head=self.n_heads)
@@ -149,6 +155,8 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
         tokenizer=tokenizer,
         model_name=model_name,
     )
+    for block in bridge.blocks:  # a partial is copied with the bridge, and is no module of its own
+        block.attn.original_component.scores_fn = partial(HookPoint.__call__, block.attn.hook_attn_scores)
     return guarded(bridge.train(False).requires_grad_(False))
 
 

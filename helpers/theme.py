@@ -42,6 +42,7 @@ _AXIS = dict(
     zerolinecolor="rgba(127,127,127,0.5)",
     title_standoff=8,  # without it the title may stand on labels
 )
+_SPACE_AXIS = dict(gridcolor=GREY, gridwidth=1, zeroline=False, showbackground=False, tickfont_size=10)
 _BUTTON = "rgba(127,127,127,0.15)"
 
 
@@ -62,6 +63,7 @@ DIVERGING = [
     [0.5, faded(BLUE, 0)],
     [1, faded(BLUE, STRONGEST)],
 ]
+ORDER = [[0, "#56b4e9"], [0.5, "#cc79a7"], [1, ORANGE]]  # of points: no colour is that of a page
 TEMPLATE = go.layout.Template(
     layout=dict(
         autosize=False,
@@ -74,6 +76,7 @@ TEMPLATE = go.layout.Template(
         legend=dict(orientation="h", x=0, y=1, yanchor="bottom"),
         xaxis=_AXIS,
         yaxis=_AXIS,
+        scene=dict(xaxis=_SPACE_AXIS, yaxis=_SPACE_AXIS, zaxis=_SPACE_AXIS),
         updatemenudefaults=dict(bgcolor=_BUTTON),
         sliderdefaults=dict(bgcolor=_BUTTON),
     )

@@ -12,6 +12,7 @@ from helpers import (
     hooks,
     ioi,
     neurons,
+    principal,
     residual,
     sequences,
     steering,
@@ -32,7 +33,7 @@ from helpers.line import read_line
 from helpers.line_view import line_view
 from helpers.patching import PARTS, patch_heads, patch_mlp, patch_residual, path_patch
 from helpers.run import LogitDiff
-from helpers.statistics import bootstrap, rank_correlation
+from helpers.statistics import bootstrap, bootstrap_ratio, rank_correlation
 
 SENDER, RECEIVER = (0, 1), (1, 2)
 
@@ -159,6 +160,11 @@ MEASURES = {
     "components read": lambda c: residual.components_read(c.model, c.cache, 1)[0],
     "spectrum": lambda c: residual.dimensions(residual.spectrum(c.stream)),
     "held-out fraction": lambda c: residual.held_out_fraction(c.stream[:6], c.stream[6:], 2),
+    "principal coordinates": lambda c: principal.principal_coordinates(c.stream, 2).abs(),
+    "separation": lambda c: principal.separation(c.stream[:, :4], c.stream[:, 5] > 0),
+    "random separation": lambda c: principal.random_separation(
+        c.stream, c.stream[:, 5] > 0, c.weights[3][0][:, :3]
+    ),
     "principal cosines": lambda c: residual.principal_cosines(*c.one_head("W_Q", "W_K")),
     "projected out": lambda c: residual.project_out(c.stream, c.one_head("W_Q")[0]),
     "rotated": lambda c: residual.rotate(
@@ -234,6 +240,9 @@ MEASURES = {
     "phase change": lambda c: sequences.phase_change(c.loss, c.loss),
     "rank correlation": lambda c: rank_correlation(c.loss, c.loss.flip(0)),
     "bootstrap": lambda c: bootstrap(c.loss, samples=50),
+    "bootstrap of a ratio": lambda c: bootstrap_ratio(
+        c.loss, c.loss + 1, torch.zeros(len(c.loss)), samples=50
+    ),
     "trace": lambda c: [str(access) for access in trace.address_trace(c.model, c.one_text)],
     "sizes": lambda c: trace.component_sizes(c.model, c.one_text)[0],
     "sizes in a direction": lambda c: trace.component_sizes(c.model, c.one_text, c.model.W_U[:, 7])[0],

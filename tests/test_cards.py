@@ -66,7 +66,7 @@ def test_a_difference_is_shown_as_small_tables_that_need_no_colour():
 def test_a_single_number_or_another_shape_has_no_tables():
     for answer in (lambda pattern: pattern, lambda pattern: "text"):
         assert "<table" not in result_card(exercises.get("0.3").check(answer))._repr_html_()
-    vector = result_card(exercises.get("1.9").check(lambda residuals, W_U, token: residuals[:, 0]))
+    vector = result_card(exercises.get("1.12").check(lambda residuals, W_U, token: residuals[:, 0]))
     assert vector._repr_html_().count("<tr>") == 3
 
 

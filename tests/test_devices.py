@@ -14,6 +14,7 @@ from helpers import heatmaps, plots
 from helpers.attention_view import attention_heads, attention_pattern, colored_tokens
 from helpers.build.lesson_files import lessons, read_lesson
 from helpers.build.lesson_runs import execute
+from helpers.clouds import clouds
 from helpers.line_view import Line, line_view
 from helpers.models import load_model
 from helpers.statistics import bootstrap
@@ -106,6 +107,7 @@ TOP = [[[["a", "b", "c"]] * 2]]
         lambda matrix: plots.lines({"loss": matrix[1]}, "title", "x", "y"),
         lambda matrix: plots.scatter(matrix[0], matrix[1], WORDS, "title", "x", "y"),
         lambda matrix: plots.arrows({"plane": matrix}, WORDS, "title"),
+        lambda matrix: clouds({"plane": matrix}, WORDS, WORDS, "title", {"plane": "xy"}),
         lambda matrix: attention_heads(matrix[None], WORDS),
         lambda matrix: attention_pattern(matrix, WORDS),
         lambda matrix: colored_tokens(WORDS, matrix[1]),

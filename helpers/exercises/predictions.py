@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import ipywidgets as widgets
+from IPython import get_ipython
 from IPython.display import display
 
 from helpers.exercises import progress_file
@@ -20,7 +21,6 @@ from helpers.page_data import VERBATIM_CLASSES
 from helpers.theme import FAILED, NOTE, PASSED
 
 SURENESS = ("a guess", "likely", "sure")
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,11 +36,8 @@ class Question:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         options = "".join(f"<li>{_escaped(option)}</li>" for option in self.options)
-        page = (
-            f"<div class='{VERBATIM_CLASSES}'><b>Predict.</b> {_escaped(self.text)}<ul>{options}</ul></div>"
-        )
-        view = {"version_major": 2, "version_minor": 0, "model_id": _form(self).model_id}
-        return {WIDGET: view, "text/html": page, "text/plain": repr(self)}
+        text = f"<b>Predict.</b> {_escaped(self.text)}<ul class='prediction-options'>{options}</ul>"
+        return {"text/html": f"<div class='{VERBATIM_CLASSES}'>{text}</div>", "text/plain": repr(self)}
 
 
 _questions: dict[str, Question] = {}  # id → the question that was asked last
@@ -60,10 +57,15 @@ def predict(id: str, question: str, options: Sequence[str]) -> None:
         raise ValueError(f"expected two options or more for {id}, got {len(options)}.")
     asked = _questions[id] = Question(id, question, tuple(options))
     display(asked, metadata={"prediction": id})
+    if get_ipython():  # by itself, so that a saved lesson shows the question without a kernel
+        display(_form(asked), metadata={"prediction": id})
 
 
 def _form(asked: Question) -> widgets.VBox:
-    """Return the question with its buttons; what was chosen before is chosen."""
+    """Return the buttons of a question; what was chosen before is chosen.
+
+    A choice that is made after the run has answered is not kept.
+    """
     before = progress_file.predictions().get(asked.id, {})
     choice = before.get("choice") if before.get("choice") in asked.options else None
     wide = widgets.Layout(width="auto", max_width="700px")
@@ -73,14 +75,17 @@ def _form(asked: Question) -> widgets.VBox:
     note = widgets.HTML()
 
     def keep(change):
-        if buttons.value is not None:
-            entry = dict(choice=buttons.value, sureness=sureness.value)
-            note.value = html.escape(progress_file.record_prediction(asked.id, **entry) or "Kept.")
+        if buttons.value is None:
+            return
+        if "answer" in progress_file.predictions().get(asked.id, {}):
+            note.value = "Not counted: the run has answered."
+            return
+        entry = dict(choice=buttons.value, sureness=sureness.value)
+        note.value = html.escape(progress_file.record_prediction(asked.id, **entry) or "Kept.")
 
     buttons.observe(keep, "value")
     sureness.observe(keep, "value")
-    question = widgets.HTML(f"<b>Predict.</b> {_escaped(asked.text)}", layout=wide)
-    return widgets.VBox([question, buttons, widgets.HBox([widgets.Label("How sure?"), sureness, note])])
+    return widgets.VBox([buttons, widgets.HBox([widgets.Label("How sure?"), sureness, note])])
 
 
 def _escaped(text: str) -> str:
@@ -110,28 +115,30 @@ def reveal(id: str, answer: str | None) -> None:
     >>> reveal("0.a", "one step below the diagonal")
     0.a: the run says “one step below the diagonal”
     You made no prediction.
-    on the diagonal: ...
+    ✘ on the diagonal: ...
     """
     asked = _questions.get(id)
     if asked is None:
         text = (
-            f'The run says “{answer}”. The question was not asked: run its cell, which holds predict("{id}".'
+            f'The question was not asked. Run the cell above that begins with predict and holds "{id}".'
         )
         return display(Card(f"{id}: the run says “{answer}”", [text]))
     if answer is None:
         return display(Card(f"{id}: this model gives no answer", []), metadata={"prediction": id})
     if answer not in asked.options:
         raise ValueError(f"expected an answer among {', '.join(asked.options)} for {id}, got {answer!r}.")
-    choice = progress_file.predictions().get(id, {}).get("choice")
-    note = progress_file.record_prediction(id, answer=answer) if choice else ""
+    before = progress_file.predictions().get(id, {})
+    choice, sureness = before.get("choice"), before.get("sureness")
+    # the first answer counts: a choice may not follow it, and another model may give another
+    note = "" if "answer" in before else progress_file.record_prediction(id, answer=answer)
     if choice is None:
         said, colour = "You made no prediction.", NOTE
     elif choice == answer:
-        said, colour = f"You said so, too: “{choice}”.", PASSED
+        said, colour = f"You said so, too: “{choice}” ({sureness}).", PASSED
     else:
-        said, colour = f"You said “{choice}”.", FAILED
-    explained = explanations(id)
-    lines = [f"{option}: {explained[option]}" for option in asked.options if option in explained]
+        said, colour = f"You said “{choice}” ({sureness}).", FAILED
+    marked = {option: "✔" if option == answer else "✘" for option in asked.options}
+    lines = [f"{mark} {option}: {explanations(id).get(option, '')}" for option, mark in marked.items()]
     card = Card(f"{id}: the run says “{answer}”", [said, *lines, *([note] if note else [])], colour)
     display(card, metadata={"prediction": id})
 
@@ -142,7 +149,7 @@ def calibration(predictions: Mapping[str, Mapping[str, str]]) -> list[str]:
     >>> calibration({"0.a": {"choice": "x", "sureness": "sure", "answer": "x"}})
     ['Predictions, sure: 1 of 1 right']
     """
-    revealed = [entry for entry in predictions.values() if "answer" in entry]
+    revealed = [entry for entry in predictions.values() if {"answer", "choice"} <= entry.keys()]
     lines = []
     for sureness in SURENESS:
         right = [entry["choice"] == entry["answer"] for entry in revealed if entry["sureness"] == sureness]

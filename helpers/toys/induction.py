@@ -78,14 +78,17 @@ def train(
 def _measure(model: ShortformerModel, step: int, tokens: Int[Tensor, "batch pos"]) -> Record:
     """Losses and head scores on ``tokens``, which repeat after ``COPY_TOKENS``."""
     patterns = []
-    handles = [
-        block.attn.register_forward_hook(lambda module, _, output: patterns.append(output[1]))
-        for block in model.layers
-    ]
+
+    def keep(scores: Tensor) -> Tensor:
+        patterns.append(scores.softmax(dim=-1))
+        return scores
+
+    for block in model.layers:
+        block.attn.scores_fn = keep
     loss = loss_by_position(model(tokens), tokens)
     model(torch.tensor([[0, *EXAMPLE, *EXAMPLE]]))
-    for handle in handles:
-        handle.remove()
+    for block in model.layers:
+        block.attn.scores_fn = None
     first, last = patterns[0], patterns[len(model.layers) - 1]
     induction, head = induction_score(last, COPY_TOKENS).mean(dim=0).max(dim=0)
     return Record(

@@ -136,8 +136,7 @@ def edits_the_scores(model, tokens, layer, head):
         scores[:, head] = 0
         return scores
 
-    logits, _ = hooked(model, tokens, f"blocks.{layer}.attn.hook_attn_scores", edit)
-    return logits, [(4, 7, 3, 5)]
+    return hooked(model, tokens, f"blocks.{layer}.attn.hook_attn_scores", edit)
 
 
 def leaves_a_hook_of_torch(model, tokens, layer, head):
@@ -276,7 +275,8 @@ ABLATE_HEAD = {
         of_the_logits(lambda logits: logits.softmax(-1)),
         of_the_logits(lambda logits: logits.log_softmax(-1)),
     ],
-    "no effect": [forgets_to_return, edits_the_scores, edits_the_cache],
+    "no effect": [forgets_to_return, edits_the_cache],
+    "depends on too much": edits_the_scores,
     "hook left behind": [adds_a_hook_and_leaves_it, leaves_a_hook_of_torch],
     "the hook never fired": [never_runs_the_model_with_it, compares_the_name],
     "wrong record": [invents_the_record, records(lambda z: z), records(lambda z: z.ndim)],

@@ -186,6 +186,153 @@ HELD_OUT = {
 # 1.5 ------------------------------------------------------------------------------------------------------------------
 
 
+def coordinates_by_eigh(x, k, sign=lambda c: c[c.abs().argmax(0), range(c.shape[1])].sign()):
+    x = x - x.mean(0)
+    c = x @ torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)[:, :k]
+    return c * sign(c)
+
+
+def coordinates_by_u(x, k):
+    U, S, _ = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    c = (U * S)[:, :k]
+    return torch.where(c.max(0).values > -c.min(0).values, c, -c)
+
+
+def coordinates_by_numpy(x, k):
+    x = x.numpy() - x.numpy().mean(0)
+    c = x @ np.linalg.svd(x)[2][:k].T
+    return torch.from_numpy(c * np.sign(c[np.abs(c).argmax(0), np.arange(k)]))
+
+
+def coordinates_uncentred(x, k):
+    c = x @ torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)[:, :k]
+    return c * c[c.abs().argmax(0), range(k)].sign()
+
+
+COORDINATES = {
+    "signs": [
+        lambda x, k: (x - x.mean(0)) @ torch.linalg.svd(x - x.mean(0)).Vh[:k].T,
+        lambda x, k: coordinates_by_eigh(x, k, sign=lambda c: 1),
+        lambda x, k: coordinates_by_eigh(x, k, sign=lambda c: c[0].sign()),
+        lambda x, k: -coordinates_by_u(x, k),
+        lambda x, k: (
+            torch.pca_lowrank(x, q=min(x.shape), niter=20)[0][:, :k] * torch.linalg.svdvals(x - x.mean(0))[:k]
+        ),
+    ],
+    "not centred": coordinates_uncentred,
+    "projected without centring": lambda x, k: x @ torch.linalg.svd(x - x.mean(0)).Vh[:k].T,
+    "columns of unit length": lambda x, k: coordinates_by_u(x, k) / coordinates_by_u(x, k).norm(dim=0),
+    "unit variance": lambda x, k: coordinates_by_u(x, k) / coordinates_by_u(x, k).std(0),
+    "ascending": lambda x, k: coordinates_by_u(x, k).flip(-1),
+    "last components": lambda x, k: coordinates_by_u(x, min(x.shape))[:, -k:],
+    "columns of Vh": lambda x, k: (x - x.mean(0)) @ torch.linalg.svd(x - x.mean(0)).Vh[:, :k],
+    "absolute values": lambda x, k: coordinates_by_eigh(x, k, sign=lambda c: c.sign()),
+    "centred over the wrong axis": lambda x, k: coordinates_uncentred(x - x.mean(1, keepdim=True), k),
+    "wrong shape": lambda x, k: coordinates_by_u(x, min(x.shape)),
+    "axes swapped": lambda x, k: coordinates_by_u(x, k).T,
+    "exception": lambda x, k: x @ torch.linalg.svd(x).U[:k].T,
+}
+
+# 1.6 ------------------------------------------------------------------------------------------------------------------
+
+
+def separation_by_ranks(c, labels):
+    """Mean ranks, those of ties included."""
+    ranks = (c[:, None] > c).sum(1) + (c[:, None] == c).sum(1) / 2  # [row component]
+    n = labels.sum()
+    area = (ranks[labels].sum(0) - n * n / 2) / n / (len(c) - n)
+    return 0.5 + (area - 0.5).abs()
+
+
+def separation_by_loop(c, labels):
+    areas = []
+    for column in c.T:
+        a, b = column[labels].tolist(), column[~labels].tolist()
+        won = sum(1 if x > y else 0.5 if x == y else 0 for x in a for y in b) / len(a) / len(b)
+        areas.append(max(won, 1 - won))
+    return torch.tensor(areas)
+
+
+def area_by_sign(c, labels):
+    return (1 + (c[labels].unsqueeze(1) - c[~labels].unsqueeze(0)).sign()).mean((0, 1)) / 2
+
+
+def area_by(compare):
+    """The area, by a comparison of a and b; where it is below one half, 1 - area."""
+
+    def answer(c, labels):
+        area = compare(c[labels].unsqueeze(1), c[~labels]).double().mean((0, 1))
+        return torch.where(area < 0.5, 1 - area, area)
+
+    return answer
+
+
+SEPARATION = {
+    "area below one half": [area_by_sign, lambda c, labels: 1 - (1 - area_by_sign(c, labels))],
+    "ties not counted": [area_by(torch.gt), lambda c, labels: area_by(torch.lt)(c, ~labels)],
+    "ties counted in full": area_by(torch.ge),
+    "compared with one number": [
+        lambda c, labels: area_by(torch.gt)(torch.cat([c[labels], c[~labels].mean(0)[None]]), mask(labels)),
+        lambda c, labels: area_by(torch.gt)(
+            torch.cat([c[labels], c[~labels].median(0).values[None]]), mask(labels)
+        ),
+    ],
+    "difference of the means": lambda c, labels: (c[labels].mean(0) - c[~labels].mean(0)).abs(),
+    "rescaled to 0 and 1": lambda c, labels: (2 * area_by_sign(c, labels) - 1).abs(),
+    "distance from one half": lambda c, labels: (area_by_sign(c, labels) - 0.5).abs(),
+    "wrong shape": [
+        lambda c, labels: area_by_sign(c, labels).max(),
+        lambda c, labels: (1 + (c[labels][:, None] - c[~labels]).sign()).mean(0) / 2,
+    ],
+    "exception": lambda c, labels: (c[labels] > c[~labels]).float().mean(0),
+}
+
+
+def mask(labels):
+    """Labels of the marked rows and of one more."""
+    return torch.tensor([True] * labels.sum() + [False])
+
+
+# 1.7 ------------------------------------------------------------------------------------------------------------------
+
+
+def random_by_loop(vectors, labels, directions):
+    return torch.tensor([max(separation_by_loop(vectors @ sample.T, labels)) for sample in directions])
+
+
+def random_at_once(vectors, labels, directions):
+    areas = separation_by_ranks(vectors @ directions.flatten(0, 1).T, labels)
+    return areas.view(directions.shape[:2]).amax(1)
+
+
+def random_by(measure):
+    """One number per sample, by a function of coordinates and labels."""
+    return lambda vectors, labels, directions: torch.tensor(
+        [float(measure(torch.einsum("rm,dm->rd", vectors, sample), labels)) for sample in directions]
+    )
+
+
+RANDOM_SEPARATION = {
+    "mean of the directions": random_by(lambda c, labels: area_by(torch.gt)(c, labels).mean()),
+    "worst direction": random_by(lambda c, labels: min(separation_by_loop(c, labels))),
+    "first direction": random_by(lambda c, labels: separation_by_loop(c, labels)[0]),
+    "best of all samples": lambda v, labels, d: random_by_loop(v, labels, d).max().repeat(len(d)),
+    "directions summed": lambda v, labels, d: separation_by_ranks(v @ d.mean(1).T, labels),
+    "largest coordinate": random_by(lambda c, labels: area_by(torch.gt)(c.max(1, keepdim=True)[0], labels)),
+    "length of the projection": random_by(
+        lambda c, labels: separation_by_ranks((c**2).sum(1, keepdim=True), labels)
+    ),
+    "area below one half": random_by(lambda c, labels: area_by_sign(c, labels).max()),
+    "wrong shape": [
+        lambda v, labels, d: separation_by_ranks(v @ d.flatten(0, 1).T, labels),
+        lambda v, labels, d: max(random_by_loop(v, labels, d)),
+    ],
+    "exception": lambda v, labels, d: separation_by_ranks(v @ d[0], labels),
+}
+
+# 1.8 ------------------------------------------------------------------------------------------------------------------
+
+
 def orthonormal(A):
     return torch.linalg.svd(A, full_matrices=False).U
 
@@ -219,7 +366,7 @@ COSINES = {
     "exception": lambda A, B: torch.linalg.svdvals(torch.linalg.qr(A.T).Q.T @ torch.linalg.qr(B.T).Q),
 }
 
-# 1.6 ------------------------------------------------------------------------------------------------------------------
+# 1.9 ------------------------------------------------------------------------------------------------------------------
 
 WRITERS, READERS = ("W_E", "W_pos", "W_O"), ("W_Q", "W_K", "W_V", "W_U")
 
@@ -297,7 +444,7 @@ ROTATE = {
     ],
 }
 
-# 1.7 ------------------------------------------------------------------------------------------------------------------
+# 1.10 -----------------------------------------------------------------------------------------------------------------
 
 
 def virtual_by_broadcast(W_O, W_in):
@@ -313,7 +460,7 @@ VIRTUAL = {
     "wrong shape": lambda W_O, W_in: virtual_by_broadcast(W_O, W_in).norm(dim=(-1, -2)),
 }
 
-# 1.8 ------------------------------------------------------------------------------------------------------------------
+# 1.11 -----------------------------------------------------------------------------------------------------------------
 
 
 def attribution_by_sum(parts, W_U, token):
@@ -338,7 +485,7 @@ ATTRIBUTION = {
     "exception": lambda parts, W_U, token: parts @ W_U[token],
 }
 
-# 1.9 ------------------------------------------------------------------------------------------------------------------
+# 1.12 -----------------------------------------------------------------------------------------------------------------
 
 
 def ranks_by_sort(x, W_U, token):
@@ -384,7 +531,7 @@ RANKS = {
     "wrong shape": lambda x, W_U, token: ranks_by_sort(x, W_U, token)[:1],
 }
 
-# 1.10 -----------------------------------------------------------------------------------------------------------------
+# 1.13 -----------------------------------------------------------------------------------------------------------------
 
 
 def against(outputs, content, cosine=None, change=None):
@@ -420,12 +567,15 @@ WRONG = {
     "1.2": SPECTRUM,
     "1.3": DIMENSIONS,
     "1.4": HELD_OUT,
-    "1.5": COSINES,
-    "1.6": ROTATE,
-    "1.7": VIRTUAL,
-    "1.8": ATTRIBUTION,
-    "1.9": RANKS,
-    "1.10": AGAINST,
+    "1.5": COORDINATES,
+    "1.6": SEPARATION,
+    "1.7": RANDOM_SEPARATION,
+    "1.8": COSINES,
+    "1.9": ROTATE,
+    "1.10": VIRTUAL,
+    "1.11": ATTRIBUTION,
+    "1.12": RANKS,
+    "1.13": AGAINST,
 }
 RIGHT = {
     "1.1": [outputs_by_matmul, lambda z, W_O: (z.permute(0, 2, 1, 3)[..., None] * W_O[:, :, None]).sum(-2)],
@@ -437,11 +587,19 @@ RIGHT = {
         lambda s, fraction=0.8: torch.tensor(two_numbers(s, fraction)).tolist(),
     ],
     "1.4": [fraction_by_cov, fraction_by_row, lambda a, b, k: fraction_by_cov(a, b, k).item()],
-    "1.5": [cosines_by_svd, cosines_by_projectors],
-    "1.6": [rotated, rotated_by_inverse],
-    "1.7": virtual_by_broadcast,
-    "1.8": attribution_by_sum,
-    "1.9": [
+    "1.5": [coordinates_by_eigh, coordinates_by_u, coordinates_by_numpy],
+    "1.6": [
+        separation_by_ranks,
+        separation_by_loop,
+        lambda c, labels: torch.maximum(area_by_sign(c, labels), area_by_sign(c, ~labels)),
+        area_by(lambda a, b: ((a > b).int() + (a >= b).int()) / 2),
+    ],
+    "1.7": [random_by_loop, random_at_once],
+    "1.8": [cosines_by_svd, cosines_by_projectors],
+    "1.9": [rotated, rotated_by_inverse],
+    "1.10": virtual_by_broadcast,
+    "1.11": attribution_by_sum,
+    "1.12": [
         ranks_by_sort,
         ranks_by(lambda logits: logits),
         ranks_by(lambda logits: logits.log_softmax(-1)),
@@ -449,5 +607,5 @@ RIGHT = {
         lambda x, W_U, token: ((x @ W_U) > (x @ W_U[:, token])[:, None]).sum(-1),  # summed in another order
         lambda x, W_U, token: ((x @ W_U) >= (x @ W_U)[:, [token]]).sum(-1) - 1,
     ],
-    "1.10": against,
+    "1.13": against,
 }

@@ -109,7 +109,7 @@ def _check_that_the_hook_ran(output, clean: Tensor) -> None:
         raise Wrong(
             "no effect",
             "shapes has entries, but the logits are those of the clean run. Change z in a hook on hook_z and return "
-            "it. Edits of a copy that is not returned, of the cache, of model.W_O and of hook_attn_scores are lost. "
+            "it. Edits of a copy that is not returned, of the cache and of model.W_O are lost. "
             f"{NAME_IN_THE_HOOK}",
         )
 

@@ -31,7 +31,7 @@ EXERCISE = Exercise(
     difficulty=1,
     hints=(
         "In a pattern [query, key], on which diagonal are the entries whose key is query - 1?",
-        "`Tensor.diagonal` takes a diagonal of all layers and heads at once: choose the two axes with dim1 and dim2, "
+        "`Tensor.diagonal` takes a diagonal of all layers and heads at once. Choose the two axes with dim1 and dim2, "
         "and the diagonal with offset (below the main one it is negative).",
         "Average over the queries that have a previous token: n - 1 of n.",
     ),
@@ -45,7 +45,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "next token",
-            "this is the diagonal above, the future, which is always 0: use offset=-1.",
+            "this is the diagonal above, whose keys come after the query: use offset=-1.",
             lambda pattern: _diagonal(pattern, 1).mean(-1),
         ),
         Mistake(

@@ -1,1 +1,1 @@
-"""Exercises of lesson 1; their references are the measures of ``helpers.residual``."""
+"""Exercises of lesson 1: references are in ``helpers.residual`` and ``helpers.principal``."""

@@ -118,7 +118,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "fraction ignored",
-            "the fraction is 0.8 in every call; use the argument.",
+            "your function takes 0.8 in every call; use the argument.",
             lambda spectrum, fraction=0.8: dimensions(spectrum, 0.8),
         ),
         Mistake(

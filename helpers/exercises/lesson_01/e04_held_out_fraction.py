@@ -116,7 +116,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "columns of Vh",
-            "the directions are the rows of Vh: Vh[:k], not Vh[:, :k].",
+            "torch.linalg.svd returns Vh, whose rows are the directions: Vh[:k]. (torch.svd returns V, whose columns are: V[:, :k].)",
             partial(_variant, pick=lambda Vh, k: Vh[:, :k].T),
         ),
         Mistake(

@@ -27,22 +27,32 @@ EXPLANATIONS = {
         "more than half": "A score is a mean over all tokens. A small, consistent effect is enough.",
     },
     "2.f": {
+        "none": "Then no head would copy. Compare with the copying scores.",
+        "half of them or fewer": "Raising what is read is copying. Few heads have a high copying score.",
+        "more than half": "Copying is one job of heads among several.",
+    },
+    "2.g": {
         "in none": "A head can raise a token that often follows the source.",
         "in one to nine": "It copies most tokens, but not always in the first place.",
         "in all ten": "It has the highest copying score of all heads.",
     },
-    "2.g": {
+    "2.h": {
+        "after “in”": "The phrase asks for it. But the head's OV circuit does not see the word “in”.",
+        "after “at”": "The OV circuit is the same after both words. Only the attention to “keep” differs.",
+        "it raises it after neither": "Then the books would not pair the two words.",
+    },
+    "2.i": {
         "none": "Tokens would have to help. The patterns of lesson 0 contained tokens.",
         "one": "Lesson 0 found one such head.",
         "more than one": "Some heads could need the right tokens before they show it in a text.",
     },
-    "2.h": {
+    "2.j": {
         "embedding · embedding": "The query's token and the key's token differ: the key comes after the earlier copy.",
         "embedding · previous-token head": "The previous-token head wrote at the key which token came before. The query is that token.",
         "position · position": "The distance is the same for all queries here. But it is not in other texts.",
         "another pair": "Other heads of layer 0 carry tokens, too.",
     },
-    "2.i": {
+    "2.k": {
         "the earlier copy of the query's token": "That would be a duplicate-token head.",
         "the token after the earlier copy": "It is the token that came next last time, the one to predict.",
         "the first token": "That would be an attention sink. This head has one, too, when it finds no match.",

@@ -1,4 +1,4 @@
-"""Exercise 3.3: the random level."""
+"""Exercise 3.3: the random baseline."""
 
 import torch
 
@@ -124,7 +124,7 @@ def _of_full_matrices(draw):
 
 EXERCISE = Exercise(
     id="3.3",
-    title="the random level",
+    title="the random baseline",
     minutes=7,
     difficulty=2,
     hints=(

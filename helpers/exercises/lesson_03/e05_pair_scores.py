@@ -37,7 +37,7 @@ def _spectral_scores(A, B):
 
 EXERCISE = Exercise(
     id="3.5",
-    title="every writer with every reader",
+    title="every sender with every receiver",
     minutes=5,
     difficulty=1,
     hints=(

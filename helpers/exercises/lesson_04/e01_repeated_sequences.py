@@ -173,7 +173,7 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=1,
     hints=(
-        "Draw from one token fewer than there are, and move those from `bos` on up by one. "
+        "Draw whole numbers below `d_vocab - 1`, and add 1 to those from `bos` on. "
         "Then `bos` is never drawn, and every other token is equally likely.",
         "`torch.randint` draws whole numbers from 0 up to a limit, into a shape. "
         "Pass it the generator by name.",

@@ -52,8 +52,8 @@ EXERCISE = Exercise(
     hints=(
         "Which subspace should queries read? In which subspace do the keys hold what matches? "
         "And what is carried back?",
-        "The head asks which token comes after a token like its own. The query is the position's own token; "
-        "the key is the token before the key's position.",
+        "The head looks for the token that follows an earlier copy of its own token. "
+        "The query is the position's own token; the key is the token before the key's position.",
         "What is carried back is the key's own token. `W_O` writes it to `layout.output`.",
         "Every block connects `layout.d_vocab` axes, as `W_V` and `W_O` of exercise 4.9 do. "
         "Do not forget `layout.strength`.",

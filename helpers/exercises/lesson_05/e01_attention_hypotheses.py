@@ -1,9 +1,9 @@
-"""Exercise 5.1: hypotheses about attention between positions, as a puzzle in the line of people."""
+"""Exercise 5.1: hypotheses about attention between positions."""
 
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 
 PLACES = ("IO", "S1", "S1+1", "S2", "END")
-AHEAD = {  # the places after a place; IO may stand before S1 or after S1+1
+LATER = {  # the positions after a position; IO may stand before S1 or after S1+1
     "IO": ("S2", "END"),
     "S1": ("S1+1", "S2", "END"),
     "S1+1": ("S2", "END"),
@@ -11,16 +11,16 @@ AHEAD = {  # the places after a place; IO may stand before S1 or after S1+1
     "END": (),
 }
 REASONS = {
-    "name mover": "END says the answer, and the answer is the other name: END must ask IO.",
-    "S-inhibition": "END must learn whom not to name, from a place that knows that S is repeated.",
-    "duplicate token": "the second of two equal tokens asks the first, which cannot know yet that it will be repeated.",
-    "previous token": "the place that asks has the other one right behind it. For induction that one must be S1.",
-    "induction": 'it asks "who has my token right behind them?": the place after the earlier copy.',
+    "name mover": "END predicts the answer, and the answer is the other name: END must attend to IO.",
+    "S-inhibition": "END must read which name to avoid, from a position that carries the information that S is repeated.",
+    "duplicate token": "the second of two equal tokens attends to the first. The first cannot know yet that it will be repeated.",
+    "previous token": "the key position stands right before the query position. For induction the key must be S1.",
+    "induction": "the query finds the position right after the earlier copy of its own token.",
 }
 
 
 def attention_hypotheses() -> dict[str, tuple[str, str]]:
-    """Map every job to a pair (who asks, who is asked)."""
+    """Map every job to a pair: query position, key position."""
     return {
         "name mover": ("END", "IO"),
         "S-inhibition": ("END", "S2"),
@@ -40,7 +40,7 @@ def _misplaced(job: str, pair: tuple[str, str]) -> Mistake:
 
 
 def _every_job(trial: Trial) -> None:
-    """Every job has the right pair of places; the message is about the first job that does not."""
+    """Every job has the right pair of positions; the message is about the first that has not."""
     answer, right = trial.call(), attention_hypotheses()
     if not isinstance(answer, dict) or set(answer) != set(right):
         keys = list(answer) if isinstance(answer, dict) else type(answer).__name__
@@ -49,7 +49,7 @@ def _every_job(trial: Trial) -> None:
         if not _is_pair_of_places(pair):
             raise Wrong(
                 "unknown place",
-                f"{job}: expected a pair (who asks, who is asked), each one of {', '.join(PLACES)}, got {pair!r}.",
+                f"{job}: expected a pair (query position, key position), each one of {', '.join(PLACES)}, got {pair!r}.",
             )
     wrong = [job for job, pair in answer.items() if tuple(pair) != right[job]]
     if not wrong:
@@ -66,31 +66,31 @@ def _is_pair_of_places(pair) -> bool:
 
 
 def _wrong_pair(job: str, query: str, key: str, intro: str) -> Wrong:
-    if key in AHEAD[query]:
+    if key in LATER[query]:
         return Wrong(
-            "asks ahead", f"{intro}{query} cannot ask {key}, which is ahead: ask only places further behind."
+            "asks ahead", f"{intro}{query} cannot attend to {key}, which is later: attention is causal."
         )
     if query == key:
-        return Wrong("asks itself", f"{intro}{query} would learn nothing from itself. {REASONS[job]}")
+        return Wrong("asks itself", f"{intro}{query} would read nothing new from itself. {REASONS[job]}")
     return Wrong(f"misplaced: {job}", intro + REASONS[job])
 
 
 EXERCISE = Exercise(
     id="5.1",
-    title="who asks whom",
+    title="query and key positions",
     minutes=8,
     difficulty=2,
     hints=(
-        "Work backwards from END, where the answer is said. Whose name must END copy, and whose must it not copy?",
-        "A place may ask only the places behind it, which are those earlier in the text.",
-        "S2 can learn in two ways that S stood before: it asks S1 itself, or it asks the place that has S1 right behind it.",
+        "Work backwards from END, where the answer is predicted. Which name must END copy, and which name must it not copy?",
+        "A query attends only to its own position and to earlier positions.",
+        "S2 can learn in two ways that S occurred before. S2 attends to S1 itself, or S2 attends to the position right after S1.",
     ),
     reference=attention_hypotheses,
     tests=(_every_job,),
     mistakes=(
         Mistake(
             "asks ahead",
-            "who asks stands first in a pair, who is asked second.",
+            "the query position stands first in a pair, the key position second.",
             lambda: {job: pair[::-1] for job, pair in attention_hypotheses().items()},
         ),
         _misplaced("name mover", ("END", "S1")),
@@ -98,6 +98,8 @@ EXERCISE = Exercise(
         _misplaced("duplicate token", ("END", "S2")),
         _misplaced("previous token", ("S2", "S1")),
         _misplaced("induction", ("S2", "S1")),
-        Mistake("asks itself", "a place learns nothing from itself.", _with("duplicate token", ("S2", "S2"))),
+        Mistake(
+            "asks itself", "a position reads nothing new from itself.", _with("duplicate token", ("S2", "S2"))
+        ),
     ),
 )

@@ -142,7 +142,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "LayerNorm applied",
-            "use the stream as it is: in the model LayerNorm only scales a row, here it would also centre it.",
+            "use the stream as it is. In the folded model these rows have mean 0 already, here LayerNorm would also centre them.",
             _score(
                 lambda stream, *weights: _ov_logits(
                     torch.nn.functional.layer_norm(stream, stream.shape[-1:]), *weights

@@ -49,7 +49,7 @@ def _equals_truth_tables(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="5.7",
-    title="both directions",
+    title="denoising and noising",
     minutes=5,
     difficulty=1,
     hints=(

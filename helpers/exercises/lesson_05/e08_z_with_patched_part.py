@@ -90,7 +90,7 @@ def _attention(q, k, v):
 
 EXERCISE = Exercise(
     id="5.8",
-    title="swap the question, who answers, or the answer",
+    title="patch queries, keys, values or the pattern",
     minutes=8,
     difficulty=3,
     hints=(

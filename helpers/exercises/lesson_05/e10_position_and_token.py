@@ -32,7 +32,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="5.10",
-    title="place or name",
+    title="position or token",
     minutes=6,
     difficulty=2,
     hints=(

@@ -46,12 +46,12 @@ def _sums_to_the_mlp(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="6.1",
-    title="an MLP as a sum of memories",
+    title="an MLP as a sum of neuron outputs",
     minutes=5,
     difficulty=1,
     hints=(
-        "One number per neuron says how strongly it fires, and row i of `W_out` is its value.",
-        "Compare `x` with every key at once: `x @ W_in`. A second axis, `[:, None]`, lets each neuron's number multiply its own row.",
+        "Each neuron has one activation, a number. Row i of `W_out` is its value.",
+        "`x @ W_in` compares `x` with every key at once. `[:, None]` adds an axis, so that each activation multiplies its own row.",
     ),
     reference=neuron_outputs,
     tests=(_equals_by_hand, _sums_to_the_mlp),
@@ -63,7 +63,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "bias left out",
-            "a key fires by x · k + b: add b_in, which sets the threshold.",
+            "the activation is act(x · k + b): add b_in, which sets the threshold.",
             _values_times(lambda x, W_in, b_in, act: act(x @ W_in)),
         ),
         Mistake(
@@ -88,12 +88,12 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "activation of the product",
-            "act says how strongly the key fires; multiply the value itself by it.",
+            "act gives the activation; multiply the value itself by it.",
             lambda x, W_in, b_in, W_out, act: act((x @ W_in + b_in)[:, None] * W_out),
         ),
         Mistake(
             "keys instead of values",
-            "the key (a column of W_in) fires, the value (a row of W_out) is added.",
+            "the key (a column of W_in) is compared with x, the value (a row of W_out) is added.",
             lambda x, W_in, b_in, W_out, act: neuron_outputs(x, W_in, b_in, W_in.T, act),
         ),
         Mistake(

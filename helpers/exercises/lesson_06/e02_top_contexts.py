@@ -72,7 +72,7 @@ EXERCISE = Exercise(
     minutes=5,
     difficulty=2,
     hints=(
-        "First the best position of every text, then the best texts.",
+        "First find the best position of each text, then the best texts.",
         "`max(dim=1)` gives values and indices. A slice leaves position 0 out, and shifts every index by one.",
         "`topk` ranks the texts by these values. Take the positions of the ranked texts, and put texts and positions side by side with `torch.stack`.",
     ),
@@ -102,7 +102,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "0 written at position 0",
-            "0 is the highest number where a neuron never fires: leave position 0 out, or write -inf.",
+            "0 is the highest number in a text where all activations are negative: leave position 0 out, or write -inf.",
             _ranked_by(lambda activations: (activations * _after_first(activations)).max(dim=1)),
         ),
         Mistake(
@@ -132,12 +132,12 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "largest in size",
-            "a strongly negative activation does not make a neuron fire: take the highest, without abs().",
+            "a strongly negative activation is not a high one: take the highest, without abs().",
             _ranked_by(lambda activations: _best_after_first(activations.abs())),
         ),
         Mistake(
             "lowest instead of highest",
-            "these are the contexts in which the neuron fires least.",
+            "these are the contexts with the lowest activations.",
             _ranked_by(lambda activations: _best_after_first(-activations)),
         ),
         Mistake(

@@ -1,4 +1,4 @@
-"""Exercise 6.3: cosine of a neuron's key and value, as LayerNorm lets them count."""
+"""Exercise 6.3: cosine of a neuron's key and value, seen through LayerNorm."""
 
 import torch
 

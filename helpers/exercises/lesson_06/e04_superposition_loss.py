@@ -49,12 +49,12 @@ def _has_gradient(trial: Trial) -> None:
 
 EXERCISE = Exercise(
     id="6.4",
-    title="squeezed and read out again",
+    title="the loss of the toy model",
     minutes=4,
     difficulty=1,
     hints=(
-        "The formula is for one x, a column. Here every row of `x` is one: which product with `W` turns `[row, feature]` into `[row, direction]`?",
-        "What is read out has the shape of `x`. The weighted square errors do, too: take the sum over one of the axes and the mean over the other.",
+        "The formula is for one column x. Here each row of `x` is an example. Which product with `W` turns `[row, feature]` into `[row, direction]`?",
+        "The read-out and the weighted squared errors have the shape of `x`. Take the sum over one axis and the mean over the other.",
     ),
     reference=superposition_loss,
     tests=(_equals_by_hand, _has_gradient),

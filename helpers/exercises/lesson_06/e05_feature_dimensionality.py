@@ -68,9 +68,9 @@ EXERCISE = Exercise(
     minutes=6,
     difficulty=2,
     hints=(
-        "`W.T @ W` holds W_i · W_j for every pair of features. What stands on its diagonal?",
-        "Above the line is ‖W_i‖⁴. Below the line square the overlaps first, and then sum over j.",
-        "`.clamp_min(1e-12)` below the line keeps a feature that is not stored from becoming 0 / 0.",
+        "`W.T @ W` holds W_i · W_j for every pair of features. What is on its diagonal?",
+        "The numerator is ‖W_i‖⁴. In the denominator, square the overlaps first, then sum over j.",
+        "`.clamp_min(1e-12)` in the denominator prevents 0 / 0 for a feature that is not represented.",
     ),
     reference=feature_dimensionality,
     tests=(_equals_by_hand, _known_geometries),
@@ -92,7 +92,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "norm to the second power",
-            "above the line is ‖W_i‖⁴: overlaps.diagonal() is ‖W_i‖², square it.",
+            "the numerator is ‖W_i‖⁴: overlaps.diagonal() is ‖W_i‖², square it.",
             _ratio(_norms_2, _sum_of_squares),
         ),
         Mistake(
@@ -117,12 +117,12 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "W_j made a unit vector",
-            "only W_i becomes a unit vector; W_j keeps its length, since a feature that is stored weakly disturbs little.",
+            "only W_i becomes a unit vector. W_j keeps its length, because a short W_j interferes little.",
             _of_unit_vectors,
         ),
         Mistake(
             "not divided",
-            "this is how strongly a feature is stored; divide by all that lies along its direction.",
+            "this is the squared norm of a feature. Divide by everything along its direction.",
             lambda W: W.norm(dim=0) ** 2,
         ),
         Mistake(

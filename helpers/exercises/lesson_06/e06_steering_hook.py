@@ -137,9 +137,9 @@ EXERCISE = Exercise(
     minutes=4,
     difficulty=1,
     hints=(
-        "Define a function `add(resid, hook)` inside yours: it sees `direction` and `strength`.",
-        "In it, work on `resid.clone()`. Position is its second axis: which slice leaves out the first position?",
-        "Return a pair: the name as a string, with the number of the layer in it, and the function itself, not a call of it.",
+        "Define a function `add(resid, hook)` inside yours. It can use `direction` and `strength`.",
+        "Inside `add`, work on `resid.clone()`. Position is the second axis. Which slice leaves out the first position?",
+        "Return a pair: the name as a string with the layer's number in it, and the function itself, not a call of it.",
     ),
     reference=steering_hook,
     tests=(_equals_by_hand,),

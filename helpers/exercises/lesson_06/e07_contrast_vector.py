@@ -78,7 +78,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "mean over positions",
-            "take the stream at the last token, where the texts differ and where the model would go on.",
+            "take the stream at the last token, where the texts differ and where the model predicts the next token.",
             _contrast(pick=lambda stream: stream.mean(dim=0)),
         ),
         Mistake(
@@ -132,7 +132,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "negative texts left out",
-            "the mean stream of the positive texts holds all that any text has: subtract that of the negative texts.",
+            "the mean stream of the positive texts also holds what all texts share. Subtract the mean of the negative texts.",
             _contrast(lambda positive, negative: positive.mean(dim=0)),
         ),
         Mistake(

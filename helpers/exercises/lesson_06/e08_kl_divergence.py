@@ -75,7 +75,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "the other direction",
-            "weigh by what the plain model expects: Σ p (log p - log q), p plain, q steered.",
+            "weight by the plain model's probabilities: Σ p (log p - log q), p plain, q steered.",
             lambda plain, steered: kl_divergence(steered, plain),
         ),
         Mistake(
@@ -110,7 +110,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "weighted by q",
-            "weigh by p, what the plain model expects: log_p.exp() * (log_p - log_q).",
+            "weight by p, the plain model's probabilities: log_p.exp() * (log_p - log_q).",
             _of_logs(lambda log_p, log_q: -_divergences(log_q, log_p).mean()),
         ),
         Mistake(

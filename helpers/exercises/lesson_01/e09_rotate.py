@@ -1,4 +1,4 @@
-"""Exercise 1.6: the same model in another basis."""
+"""Exercise 1.9: the same model in another basis."""
 
 import torch
 from torch import Tensor
@@ -88,7 +88,7 @@ def _logits(weights: dict[str, Tensor], tokens: Tensor) -> Tensor:
 
 
 EXERCISE = Exercise(
-    id="1.6",
+    id="1.9",
     title="rotate the whole model",
     minutes=8,
     difficulty=2,

@@ -1,4 +1,4 @@
-"""Exercise 1.7: virtual weights from a sender to a later receiver."""
+"""Exercise 1.10: virtual weights from a sender to a later receiver."""
 
 import torch
 
@@ -19,7 +19,7 @@ def _every_pair_equals_a_product(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="1.7",
+    id="1.10",
     title="virtual weights",
     minutes=4,
     difficulty=1,

@@ -1,4 +1,4 @@
-"""Exercise 1.8: the contribution of each component to a logit."""
+"""Exercise 1.11: the contribution of each component to a logit."""
 
 import torch
 
@@ -18,7 +18,7 @@ def _equals_dot_products(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="1.8",
+    id="1.11",
     title="direct logit attribution",
     minutes=5,
     difficulty=1,

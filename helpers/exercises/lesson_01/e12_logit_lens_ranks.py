@@ -1,4 +1,4 @@
-"""Exercise 1.9: the logit lens."""
+"""Exercise 1.12: the logit lens."""
 
 import torch
 from torch.nn.functional import layer_norm
@@ -40,7 +40,7 @@ def _one_direction_each() -> torch.Tensor:
 
 
 EXERCISE = Exercise(
-    id="1.9",
+    id="1.12",
     title="the logit lens",
     minutes=5,
     difficulty=1,

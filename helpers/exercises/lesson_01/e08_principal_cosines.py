@@ -1,4 +1,4 @@
-"""Exercise 1.5: the overlap of two subspaces."""
+"""Exercise 1.8: the overlap of two subspaces."""
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ def _expected(A, B):
 
 
 EXERCISE = Exercise(
-    id="1.5",
+    id="1.8",
     title="the angles between two subspaces",
     minutes=8,
     difficulty=2,

@@ -1,4 +1,4 @@
-"""Exercise 1.10: memory management, heads that write against the content of the stream."""
+"""Exercise 1.13: memory management, heads that write against the content of the stream."""
 
 import torch
 
@@ -34,7 +34,7 @@ def _equals_a_loop(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="1.10",
+    id="1.13",
     title="who writes against what is there",
     minutes=7,
     difficulty=2,
@@ -119,7 +119,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "sign lost",
-            "the sign of the cosine separates writing from deleting: no absolute value.",
+            "the sign of the cosine separates writing along the stream from writing against it: no absolute value.",
             _variant(
                 cosine=lambda outputs, content: (
                     torch.cosine_similarity(outputs, content, dim=-1).abs().mean(-1)

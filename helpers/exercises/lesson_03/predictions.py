@@ -1,0 +1,57 @@
+"""What the reveal of each prediction of lesson 3 says of its options."""
+
+EXPLANATIONS = {
+    "3.a": {
+        "the previous-token head": "The keys of an induction head need the token before. A head of this kind provides it.",
+        "another head": "Keys may also use outputs of heads that look further back. A score ranks overlap, not need.",
+        "none is above the random baseline": "Then the weights would give no hint of a circuit.",
+    },
+    "3.b": {
+        "the positions at Q and K, the embedding at V": "It attends by position, and what it carries is the token.",
+        "the positions at all ports": "At the values positions would say where the token stood, not which token it was.",
+        "the embedding at all ports": "Then the head would find the previous token by what it is, which differs in every text.",
+        "another combination": "Scores compare overlap. Queries and keys need not agree.",
+    },
+    "3.c": {
+        "none": "Then the weights of this layer would treat positions like random vectors.",
+        "some": "Scores far above the baseline suggest that positions are read, scores far below that they are avoided.",
+        "all": "Positions lie in few directions, so scores with them can easily be far from the baseline.",
+    },
+    "3.d": {
+        "the score of A, with a minus sign": "A score is a quotient of norms, and norms are not negative.",
+        "the score of A": "The sign of a matrix does not change its norm, nor the norm of a product with it.",
+        "about the random baseline": "The directions are the same lines as before, only their signs differ.",
+    },
+    "3.e": {
+        "one": "Then the two heads would communicate through a single direction.",
+        "2 to 20": "Then a few directions would hold the message.",
+        "more than 20": "If a whole embedding is passed on, many directions take part.",
+    },
+    "3.f": {
+        "above 0.7": "Then the score alone would be a good guide to causes.",
+        "between 0 and 0.7": "The score sees overlap. It does not see where heads attend, nor what softmax ignores.",
+        "0 or less": "Then a high score would be no hint of an effect at all.",
+    },
+    "3.g": {
+        "at the last position": "There the head reads the token before the last one. The prediction follows the last one.",
+        "at the position that the induction head attends to": "The key at this position has to contain the token before.",
+        "at another position": "Then this head would act by a way that is not the induction circuit.",
+    },
+    "3.h": {
+        "to the token after the earlier copy": "There the induction head attends. The previous-token head takes one more step from it.",
+        "to the earlier copy itself": "One step to the token after the copy, then one step back.",
+        "to the previous token": "The later pattern is applied first to the query. Only then does the earlier head look one back.",
+        "elsewhere": "Products of soft patterns are softer. A sum over many steps can spread.",
+    },
+    "3.i": {
+        "more than the paths through one head": "There are more virtual heads than heads. But each adds something by itself.",
+        "less, but at least a fifth of it": "Values can carry what earlier heads wrote.",
+        "less than a fifth of it": "Composition can act through queries and keys instead. These are part of the frozen patterns.",
+    },
+    "3.j": {
+        "in all three": "Each subspace is written to, and the two heads read much of the stream.",
+        "in the first two": "There the head loses what its attention depends on.",
+        "in the first only": "Then the keys of the induction head would not need what the previous-token head writes.",
+        "another combination": "A subspace that another head writes to may overlap with what the induction head needs.",
+    },
+}

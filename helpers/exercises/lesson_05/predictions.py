@@ -1,0 +1,140 @@
+"""What the reveal of each prediction of lesson 5 says of its options."""
+
+EXPLANATIONS = {
+    "5.a": {
+        "above 1": "The model would follow the order of the first two names.",
+        "between −1 and 1": "The model would have lost what distinguishes the names. But one of them is still repeated.",
+        "below −1": "IO of the original is now the repeated name, so the other name is the answer.",
+        "another range in ABBA than in BABA": "The model would need both S2 and the order of the names.",
+    },
+    "5.b": {
+        "by as much, or more": "The head's own part doubles. But its output also makes the stream longer.",
+        "by less, but it rises wherever the contribution is positive": "A larger scale makes all other parts smaller.",
+        "by less, and in some cases it falls although the contribution is positive": "All other parts can shrink by more than the head's own part grows.",
+    },
+    "5.c": {
+        "IO": "END must say IO. A head that attends to IO can copy it.",
+        "S1": "A head there could lower the logit of S. But S1 carries no information on the repetition.",
+        "S2": "A head there can lower the logit of S, or pass the name on to later heads.",
+        "none of these with more than half": "Attention could be spread over several tokens.",
+    },
+    "5.d": {
+        "all": "Then each of them would distinguish the names themselves, whatever the order.",
+        "some": "Others may prefer a position, such as the second name.",
+        "none": "Then the heads would see positions only, and no head would find IO.",
+    },
+    "5.e": {
+        "all five": "Then this model would contain all parts of the circuit in GPT-2 small.",
+        "S-inhibition and name mover": "END reads both. But S2 must know that it is repeated, unless the model needs no repetition.",
+        "S-inhibition": "Then the name movers would not prefer IO, and S-inhibition alone would lower S.",
+        "another set": "The model could use one of the two ways to notice a repetition.",
+    },
+    "5.f": {
+        "S2 before the first, END before the last": "The two prompts differ at S2 only, and the logits are read at END.",
+        "S2 before both": "Then END would have to read S2 in the last layer.",
+        "END before both": "Before the first layer the stream at END is the same in both prompts.",
+        "another pair": "Names before S2 are the same in both prompts, but other positions could carry the information on.",
+    },
+    "5.g": {
+        "at none": "Then this patch would not change the answer.",
+        "at END only": "There the model names a person. At other positions the next token hardly depends on who is named.",
+        "at END and others": "Every later position can attend to S2.",
+        "at others only": "Then the answer would stay as it was.",
+    },
+    "5.h": {
+        "less than 25 %": "If the output only steered later heads, it would find no name to steer them to.",
+        "25 to 75 %": "It lowers S directly. But in the abc run no head raises IO.",
+        "more than 75 %": "Then the output would be sufficient, and the other heads would add little.",
+    },
+    "5.i": {
+        "query (Q)": "END would have to know already which name is repeated.",
+        "key (K)": "The head would attend to another position.",
+        "value (V)": "The head would attend to the same position, and move another name.",
+    },
+    "5.j": {
+        "an S-inhibition head, at Q": "The path patch found this path, in the mean over all prompts.",
+        "an S-inhibition head, at K or V": "S-inhibition heads write at END. Keys and values are read at the name.",
+        "another head": "A name mover could also read another name mover of an earlier layer.",
+    },
+    "5.k": {
+        "the position signal": "The name movers would learn which position to avoid.",
+        "the token signal": "The name movers would learn which name to avoid.",
+        "both signals": "GPT-2 small uses both. Other models need not.",
+        "neither signal": "Then nothing that these heads write would matter for the answer.",
+    },
+    "5.l": {
+        "above, by more than 1 standard deviation": "A mention raises a name, as IO and S show.",
+        "within 1 standard deviation": "A mention raises the name, and its role as the subject lowers it.",
+        "below, by more than 1 standard deviation": "Then the subject's name would fall below names that do not occur.",
+    },
+    "5.m": {
+        "no head, by 0.3 logits or more": "Then no other head would replace the name movers.",
+        "a head of an earlier layer": "Its output cannot have changed. But the final LayerNorm divides by another scale.",
+        "a head of the same layer or a later one": "A head of a later layer could take over: a backup name mover.",
+    },
+    "5.n": {
+        "IO above S": "The name movers would have to distinguish IO from S without S-inhibition.",
+        "IO above all names": "They raise names that are in the text, whichever of them is IO.",
+        "both": "Then S-inhibition would not be needed.",
+        "neither": "Then names would be raised by other heads, or by the MLPs.",
+    },
+    "5.o": {
+        "the fractions differ by less than 0.2": "The circuit would work in the same way in both orders.",
+        "ABBA keeps more": "The heads that are kept would favour the first name.",
+        "BABA keeps more": "The heads that are kept would favour the second name.",
+    },
+    "5.p": {
+        "closer to the full model, in both orders": "The bug keeps heads at many more positions, and some of these may matter.",
+        "closer in one order": "The positions that the bug adds may favour one of the names.",
+        "not closer in either order": "A mistake need not make the result better.",
+    },
+    "5.q": {
+        "the first name": "Information about it would be missing where the name movers read.",
+        "the second name": "A head there can attend to the first name, and mark the second.",
+        "S1+1": "A previous-token head would write here. This model has shown no need of it.",
+        "S2": "Duplicate-token and induction heads would write here.",
+        "at none of these": "Then the missing heads would be in later layers, or at END.",
+    },
+    "5.r": {
+        "less than twice as much": "The search would find nothing much worse than random subsets.",
+        "two to four times as much": "A search finds subsets that a few random draws miss.",
+        "more than four times as much": "Then a few heads would behave differently in the circuit and in the model.",
+    },
+    "5.s": {
+        "all of them": "With the others gone, no name mover can hide behind a backup. And the stream is smaller.",
+        "more than half": "Some name movers may have a backup, and others may not.",
+        "half of them or fewer": "Then name movers would help each other, or not interact.",
+    },
+    "5.t": {
+        "the first half of the layers": "Little has been written at END by then, so the patch changes little.",
+        "the second half of the layers": "Few layers follow, so the function looks nearly linear.",
+        "equally near, within 0.5 logits": "The error would not depend on the layer.",
+    },
+    "5.u": {
+        "IO once more": "Both names are then repeated. This is what misleads GPT-2 small.",
+        "S once more": "One more mention could raise S.",
+        "IO after S": "IO is then the name nearest to END, where S-inhibition looks for the subject.",
+        "another one in ABBA than in BABA": "A variant also changes which name is the last one before the subject.",
+    },
+    "5.v": {
+        "ABBA, where S is the second name": "Then the model would favour the first name.",
+        "BABA, where IO is the second name": "Name movers that attend to the second name raise IO there.",
+        "within 5 % of the prompts": "The order would not matter.",
+    },
+    "5.w": {
+        "less than a quarter": "Then the errors would come from S-inhibition that attends elsewhere.",
+        "a quarter to a half": "Then attention to S2 would explain most errors, not all.",
+        "more than a half": "Then attention to S2 does not suffice: something after it fails.",
+    },
+    "5.x": {
+        "both heads from the start": "More heads that learn could mean faster learning.",
+        "the second head joins later": "The first head has a job by then, and leaves the other job to the second.",
+        "both models": "Both have the same size, so both can represent the solution.",
+        "neither model": "One layer has no head that could read another head's output.",
+    },
+    "5.y": {
+        "none": "The task could be solved only in this way.",
+        "one or two": "There are two ways to notice a repetition, and a model needs one of them.",
+        "three or more": "A model can solve the task without noticing a repetition.",
+    },
+}
