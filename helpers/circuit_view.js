@@ -1,6 +1,6 @@
 // The circuit view: draws `data` into `root`. No library, no network; text only ever as text.
 (function (root, data) {
-  const LAYER = 84, ROW = 22;
+  const LAYER = 84, ROW = 22, LEFT = 66;  // LEFT: what the rows are
   const { tokens, heads, roles, colours } = data, n = tokens.length;
   const layerOf = heads.map((name) => Number(name.split(".")[0])), layers = [...new Set(layerOf)].sort((a, b) => a - b);
   const inLayer = layers.map((layer) => heads.flatMap((_, i) => layerOf[i] === layer ? [i] : []));
@@ -17,7 +17,7 @@
   const named = (head) => heads[head] + (roles[head] ? ` (${roles[head]})` : "");
   const inRange = (value, count) => Math.min(count - 1, Math.max(0, value));
   let width = 0, step = 0;
-  const x = (position) => 10 + step * (position + 0.5);
+  const x = (position) => LEFT + step * (position + 0.5);
   const y = (head) => height - 84 - LAYER * layers.indexOf(layerOf[head]);
   const gap = (count) => Math.min(12, (step - 6) / count);  // between the nodes of a row
   function fits(text, size) {  // a token as far as its column has room for it
@@ -86,11 +86,14 @@
   }
   function resize() {
     width = scroll.clientWidth;
-    const drawn = Math.max(width || 1000, 20 + n * Math.max(36, 5 * most + 6));
-    step = (drawn - 20) / n;
+    const drawn = Math.max(width || 1000, LEFT + 10 + n * Math.max(36, 5 * most + 6));
+    step = (drawn - LEFT - 10) / n;
     const size = step < 46 ? 11 : 12, reach = Math.min(6, gap(most) / 2), radius = Math.min(4, gap(most) / 2 + 0.5);
     Object.assign(svg.style, { display: "block", width: `${drawn}px`, height: `${height}px`, maxWidth: "none" });
     nodes.replaceChildren();
+    const rows = [[18, "next token"], [height - 12, "token"], ...layers.map((layer, i) => [height - 80 - LAYER * i, `layer ${layer}`]),
+                  ...layers.slice(1).map((layer, i) => [height - 34 - LAYER * (i + 1), `lens after ${layer - 1}`])];
+    rows.forEach(([at, text]) => write(nodes, 2, at, text, 10).setAttribute("text-anchor", "start"));
     tokens.forEach((token, position) => {
       const column = element("g", { "data-at": position }, nodes);
       column.style.cursor = "pointer";
@@ -171,7 +174,7 @@
       const place = `${position} ${y(head)}`, at = nodeX(head, position), last = x(n - 1) + step / 2;
       above.set(place, (above.get(place) ?? -1) + 1);
       const node = write(labels, at, y(head) - 10 - 12 * above.get(place), text, 12);
-      node.setAttribute("text-anchor", at < 90 ? "start" : at > last - 90 ? "end" : "middle");
+      node.setAttribute("text-anchor", at < LEFT + 40 ? "start" : at > last - 90 ? "end" : "middle");
       return node;
     }
   }
@@ -188,7 +191,7 @@
     const from = nodeX(head, query), to = x(key), top = y(head);
     element("path", { d: `M${from} ${top + 4} C${from} ${top + 32} ${to} ${top + 6} ${to} ${top + 36}`, fill: "none", "data-edge": `${head} ${query} ${key}`,
                       stroke: number < 0 ? colours.below : colours.above, "stroke-width": 1 + 7 * Math.abs(size), "stroke-opacity": opacity }, lines);
-    if (labelled) write(labels, to < 50 ? to + 6 : to - 6, top + 36, number.toFixed(2), 11).setAttribute("text-anchor", to < 50 ? "start" : "end");
+    if (labelled) write(labels, to < LEFT + 40 ? to + 6 : to - 6, top + 36, number.toFixed(2), 11).setAttribute("text-anchor", to < LEFT + 40 ? "start" : "end");
   }
   function drawBars() {
     bars.replaceChildren();
@@ -226,8 +229,9 @@
   }
   function drawTable() {
     table.replaceChildren();
-    const p = state.position, header = ["head", "role", "attends to", "likeliest next token without it"];
-    const rows = heads.map((name, head) => [name, roles[head], (edgesOf[head].get(p) || []).map(([key]) => `${key} ${visible(tokens[key])} ${data.attention[head][p][key].toFixed(2)}`).join(", "),
+    const p = state.position, hasRoles = roles.some((role) => role);
+    const header = ["head", ...(hasRoles ? ["role"] : []), "attends to", "likeliest next token without it"];
+    const rows = heads.map((name, head) => [name, ...(hasRoles ? [roles[head]] : []), (edgesOf[head].get(p) || []).map(([key]) => `${key} ${visible(tokens[key])} ${data.attention[head][p][key].toFixed(2)}`).join(", "),
                                             `${visible(data.likeliestWithout[head][p])} ${data.probabilityWithout[head][p].toFixed(2)}`]);
     [header, ...rows].forEach((cells, i) => {
       const row = add(table, "tr");

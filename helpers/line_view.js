@@ -4,7 +4,7 @@
   const { lines, colours } = data, length = lines[0].tokens.length, nLayers = lines[0].patterns.length;
   const nHeads = nLayers ? lines[0].patterns[0].length : 0;
   const state = { layer: data.layer, head: data.head, query: data.query };
-  const width = Math.max(700, 20 + 74 * length), step = (width - 20) / length;
+  let step = 74, width = 20 + step * length;  // as the page has room
   const center = (position) => 10 + step * (position + 0.5);
   const range = (n) => [...Array(n).keys()];
   const move = (key, by, low, high) => { state[key] = Math.min(high, Math.max(low, state[key] + by)); };
@@ -29,7 +29,8 @@
     move(...keys[event.key]);
     draw(true);
   };
-  new ResizeObserver(reveal).observe(scroll);
+  new ResizeObserver(() => { if (fit()) draw(); else reveal(); }).observe(scroll);
+  fit();
   draw();
 
   function select(label, options, key) {
@@ -55,6 +56,12 @@
     summary.textContent = lines.map(sentence).join(" ");
     reveal();
     if (focus) root.querySelector(`[data-position="${state.query}"]`).focus({ preventScroll: true });
+  }
+  function fit() {  // people stand 50 to 74 pixels apart, wider in a short line; tells whether that has changed
+    const before = step, page = scroll.clientWidth || 700;
+    step = Math.max(50, Math.min(Math.max(74, 680 / length), (page - 20) / length));
+    width = 20 + step * length;
+    return Math.abs(step - before) > 0.5;
   }
   function reveal() {  // scroll to the query position
     const x = center(state.query) - scroll.scrollLeft, page = scroll.clientWidth;
@@ -95,7 +102,7 @@
       element("text", { ...ink, x, y: ground + 30 }, person, visible(token));
       element("rect", { x: x - step / 2 + 3, y: ground + 42, width: step - 6, height: 42, rx: 8, fill: "none",
                         stroke: differs ? colours.chosen : "currentColor", "stroke-width": differs ? 3 : 0.6, "data-logit-lens": i }, person);
-      element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.45 + 0.55 * probability }, person, visible(top).slice(0, 10));
+      element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.45 + 0.55 * probability }, person, visible(top).slice(0, Math.floor(step / 7)));
       element("text", { ...ink, x, y: ground + 76, "font-size": 10 }, person, probability.toFixed(2) + (differs ? " ≠" : ""));
     });
   }
@@ -105,7 +112,7 @@
     keys.sort((a, b) => b[0] - a[0]);
     const attended = keys.slice(0, 3).map(([weight, key]) => {
       const [first, second, lowered] = line.top_outputs[state.layer][state.head][key].map(visible);
-      return `${key} “${visible(line.tokens[key])}” (${weight.toFixed(2)}; OV output raises “${first}”, “${second}” and lowers “${lowered}”)`;
+      return `${key} “${visible(line.tokens[key])}” (${weight.toFixed(2)}; its output raises “${first}”, “${second}” and lowers “${lowered}”)`;
     });
     const query = `${state.query} “${visible(line.tokens[state.query])}”`;
     return `${line.title}: in head ${state.layer}.${state.head}, query position ${query} asks, and attends to ${attended.join("; ") || "no position in particular"}.`;

@@ -37,6 +37,7 @@ AVOIDED = {  # pattern → what to say
     r"whoever": "every one that",
     r"of before": "the previous",
     r"a (row|column) (a|each) \w+": "one row per",
+    r"dark(er|est)? (squares?|cells?|stripe|rows?)": "strong (on a dark page strong is bright)",
 }
 
 

@@ -1,6 +1,6 @@
 """Names that a lesson's cells share: a cell that runs again must find what it found the first time.
 
-    python -m tests.names 02     # cells that read a name which other cells bind, too
+python -m tests.names 02     # cells that read a name which other cells bind, too
 """
 
 import ast
@@ -39,11 +39,15 @@ class _Names(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults):
             self.visit(part) if part else None
-        self._inside(node.body, {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)})
+        self._inside(
+            node.body, {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+        )
         self.bound.add(node.name)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._inside([node.body], {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)})
+        self._inside(
+            [node.body], {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+        )
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         self.bound |= {(name.asname or name.name).split(".")[0] for name in node.names}
@@ -51,7 +55,12 @@ class _Names(ast.NodeVisitor):
     visit_ImportFrom = visit_Import
 
     def _comprehension(self, node) -> None:
-        own = {name.id for part in node.generators for name in ast.walk(part.target) if isinstance(name, ast.Name)}
+        own = {
+            name.id
+            for part in node.generators
+            for name in ast.walk(part.target)
+            if isinstance(name, ast.Name)
+        }
         self._inside(list(ast.iter_child_nodes(node)), own)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
@@ -72,7 +81,9 @@ class _Names(ast.NodeVisitor):
 
 def shared_names(cells: list) -> list[tuple[str, str, list[str]]]:
     """Return (cell, name, binders) where a cell reads a name that another cell, beside the first, binds."""
-    names = {cell.id: _Names(cell.source) for cell in cells if cell.cell_type == "code"}
+    names = {
+        cell.id: _Names(cell.source) for cell in cells if cell.cell_type == "code" and cell.id != "set-up"
+    }
     found = []
     for reader, its in names.items():
         for name in sorted(its.read):

@@ -15,6 +15,7 @@ from helpers.build.lesson_runs import execute, statuses
 from helpers.exercises import all_exercises, get
 from helpers.models import DATA
 from tests.hub import save_gpt2, serve, word_tokenizer
+from tests.names import shared_names
 
 ON_LLAMA = ("01", "02", "03", "04", "05", "06")  # lessons for rotary positions and shared keys, too
 LLAMA = dict(
@@ -62,6 +63,27 @@ def test_every_cell_can_be_run_twice(path):
         for time in ((1, 2) if cell.cell_type == "code" else (1,))
     ]
     assert set(statuses(execute(notebook)).values()) <= {"not attempted"}
+
+
+@LESSONS
+def test_a_cell_that_runs_again_finds_what_it_found(path):
+    """A name that a cell reads is bound by one other cell only: no later cell has put something else under it."""
+    assert shared_names(read_lesson(path).cells) == []
+
+
+def test_shared_names_are_found():
+    sources = [
+        "a = 1\nfor b in [2]:\n    c = b",
+        "print(a, f'{b}')\nb = 3",
+        "d = lambda b: b + a",
+        "import a",
+    ]
+    cells = [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(sources)]
+    assert shared_names(cells) == [
+        ("cell-1", "a", ["cell-0", "cell-3"]),
+        ("cell-1", "b", ["cell-0", "cell-1"]),
+        ("cell-2", "a", ["cell-0", "cell-3"]),
+    ]
 
 
 def test_every_exercise_stands_in_its_lesson_in_three_cells():

@@ -79,7 +79,7 @@ def two_layer_facts(model: TransformerBridge, seed: int = 0) -> dict:
 
 
 def gain_and_error(model: TransformerBridge, seed: int = 0) -> tuple[float, float]:
-    """Return the mean gain on the second copy over ``GAIN_SEQUENCES`` sequences, and its standard error.
+    """Return the mean gain on the second copy over 256 sequences, and its standard error.
 
     In nats per token; the unit of the error is a sequence.
     """

@@ -119,9 +119,7 @@ def reveal(id: str, answer: str | None) -> None:
     """
     asked = _questions.get(id)
     if asked is None:
-        text = (
-            f'The question was not asked. Run the cell above that begins with predict and holds "{id}".'
-        )
+        text = f'The question was not asked. Run the cell above that begins with predict and holds "{id}".'
         return display(Card(f"{id}: the run says “{answer}”", [text]))
     if answer is None:
         return display(Card(f"{id}: this model gives no answer", []), metadata={"prediction": id})

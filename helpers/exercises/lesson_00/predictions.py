@@ -7,7 +7,7 @@ EXPLANATIONS = {
         "in the first column": "There every token attends to the first one. Such heads exist, too.",
     },
     "0.b": {
-        "the embedding": "All later vectors are added to it.",
+        "the embedding": "All else is computed from it, so outputs that are added should not drown it.",
         "the output of the head": "Many heads share one stream, so each can write little.",
         "about the same": "Nothing in training makes the lengths equal.",
     },

@@ -54,7 +54,7 @@ EXPLANATIONS = {
     },
     "1.k": {
         "in all rows": "Then it would push for this token whatever the text says.",
-        "in some rows": "Other rows may have the same next token, or a similar one.",
+        "in some rows": "The head may write along the same direction in other rows, too.",
         "in the last row only": "In other rows it attends elsewhere, so it writes something else.",
     },
     "1.l": {

@@ -9,7 +9,7 @@ EXPLANATIONS = {
     "2.b": {
         "none": "Then all patterns would be broad.",
         "half of them or fewer": "Other heads may spread their attention.",
-        "more than half": "These three patterns need only positions, so they are easy to learn.",
+        "more than half": "These three patterns are simple, and among the first tokens of a text there are few keys to choose from.",
     },
     "2.c": {
         "all have fewer": "Training gave a few directions more weight.",
