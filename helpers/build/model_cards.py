@@ -12,7 +12,7 @@ from math import exp
 
 from helpers import models, smollm2
 from helpers.build.language_model_facts import PROMPTS, SEQUENCES, TITLES, Fact, language_model_facts
-from helpers.build.model_facts import GAIN_SEQUENCES, gain_and_error, two_layer_facts
+from helpers.build.model_facts import GAIN_SEQUENCES, accuracy_by_order, gain_and_error, two_layer_facts
 from helpers.hub import PUBLIC
 
 CARD = """# {name}
@@ -152,7 +152,7 @@ def facts(name: str, run: dict) -> str:
     """Return the facts section; ``tests/test_model_facts.py`` asserts the same on other seeds."""
     last = run["checkpoints"][-1]
     if "d_mlp" in run["recipe"]:
-        return _ioi_facts(last)
+        return _ioi_facts(last, accuracy_by_order(models.load_model(name)))
     if run["recipe"]["n_layers"] == 0:
         return _zero_layer_facts(run["bigrams"])
     if run["recipe"]["n_layers"] == 1:
@@ -204,7 +204,7 @@ def _two_layer_facts(measured: dict) -> str:
     return "\n\n".join([text, *tables])
 
 
-def _ioi_facts(last: dict) -> str:
+def _ioi_facts(last: dict, measured: dict) -> str:
     text = (
         "128 prompts per row. Seen: templates of the stories, with names that do not occur with them there.\n"
         "Unseen: templates that are not in the stories."
@@ -212,7 +212,13 @@ def _ioi_facts(last: dict) -> str:
     columns = ["accuracy", "logit_diff_abba", "logit_diff_baba", "logit_diff_abc"]
     header = ["templates", "IO above S", "logit difference ABBA", "BABA", "three different names"]
     rows = {name: [last[name][column] for column in columns] for name in ("seen", "unseen")}
-    return f"{text}\n\n{_table(header, rows)}"
+    by_order = "; ".join(f"{order} {_with_error(measured[order])}" for order in ("all", "ABBA", "BABA"))
+    more = (
+        f"On {measured['templates']} templates that are not in the stories (`data/unseen_templates.txt`), IO above S in\n"
+        f"{by_order} of the prompts (mean ± standard\n"
+        "error over templates). So the model generalises poorly to other sentences."
+    )
+    return f"{text}\n\n{_table(header, rows)}\n\n{more}"
 
 
 def _with_error(measured: tuple[float, float]) -> str:

@@ -24,6 +24,7 @@ from helpers.ioi import (
     make_prompts,
     name_copy_scores,
 )
+from helpers.models import DATA
 from helpers.sequences import repeated_tokens, second_copy_gain
 from helpers.statistics import rank_correlation
 
@@ -146,6 +147,22 @@ def ioi_progress(
     record["end_to_io"] = end_attention(model, prompts)[..., 0].flatten().tolist()
     record["copy_score"] = name_copy_scores(model, prompts).flatten().tolist()
     return record
+
+
+def accuracy_by_order(model: TransformerBridge, prompts: int = 16) -> dict:
+    """Return how often IO is above S in templates outside the stories: mean and standard error.
+
+    The unit of the error is a template of ``data/unseen_templates.txt``, with ``prompts`` prompts.
+    """
+    rows = []
+    for template in (DATA / "unseen_templates.txt").read_text(encoding="utf-8").splitlines():
+        made = make_prompts(model.tokenizer, prompts, templates=[template])
+        right = (logit_diff(model(made.tokens)[:, -1], made.io_token, made.s_token) > 0).float()
+        rows.append(torch.stack([right.mean(), right[made.abba].mean(), right[~made.abba].mean()]))
+    accuracy = torch.stack(rows)  # [template order]
+    errors = accuracy.std(dim=0) / len(accuracy) ** 0.5
+    measured = zip(accuracy.mean(dim=0).tolist(), errors.tolist())
+    return dict(zip(("all", "ABBA", "BABA"), measured)) | {"templates": len(accuracy)}
 
 
 def _ioi_scores(model: TransformerBridge, prompts: Prompts) -> dict:
