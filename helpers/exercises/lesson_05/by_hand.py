@@ -1,4 +1,4 @@
-"""A run of the small GPT-2 written out, as the oracle of exercises 5.5 and 5.6."""
+"""A run of the small GPT-2 written out, as the oracle of exercises 5.6 and 5.7."""
 
 from collections.abc import Callable
 

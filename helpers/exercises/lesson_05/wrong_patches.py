@@ -1,4 +1,4 @@
-"""Wrong patches for exercises 5.5 and 5.6: the right values at other places, or other values."""
+"""Wrong patches for exercises 5.6 and 5.7: the right values at other places, or other values."""
 
 ALL = slice(None)
 

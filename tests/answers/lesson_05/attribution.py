@@ -1,4 +1,4 @@
-"""Answers for exercises 5.1 to 5.4: hypotheses, logit difference, attribution, copy score."""
+"""Answers for exercises 5.1 to 5.5: hypotheses, logit difference, attribution, copy score."""
 
 import torch
 from torch import nn
@@ -134,11 +134,68 @@ RIGHT["5.2"] = [
 # 5.3 ------------------------------------------------------------------------------------------------------------------
 
 
+def less_mean(x):
+    return x - x.sum(1, keepdim=True) / x.shape[1]
+
+
+def deviation(x, epsilon=1e-5, count=None):
+    return (less_mean(x).square().sum(1, keepdim=True) / (count or x.shape[1]) + epsilon).sqrt()
+
+
+def centred_in_place(part, stream):
+    part -= part.mean(1, keepdim=True)
+    return part / deviation(stream)
+
+
+WRONG["5.3"] = {
+    "the part's own scale": lambda part, stream: less_mean(part) / deviation(part),
+    "the whole stream": lambda part, stream: less_mean(stream) / deviation(stream),
+    "not centred": lambda part, stream: part / deviation(stream),
+    "the stream's mean subtracted": lambda part, stream: (
+        (part - stream.mean(1, keepdim=True)) / deviation(stream)
+    ),
+    "not divided": lambda part, stream: less_mean(part),
+    "the change of LayerNorm": lambda part, stream: (
+        less_mean(stream) / deviation(stream) - less_mean(stream - part) / deviation(stream - part)
+    ),
+    "the scale of the rest": lambda part, stream: less_mean(part) / deviation(stream - part),
+    "n - 1 in the variance": lambda part, stream: (
+        less_mean(part) / deviation(stream, count=stream.shape[1] - 1)
+    ),
+    "ε missing": lambda part, stream: less_mean(part) / stream.std(1, correction=0, keepdim=True),
+    "ε added to the standard deviation": lambda part, stream: (
+        less_mean(part) / (stream.std(1, correction=0, keepdim=True) + 1e-5)
+    ),
+    "the stream not centred in its scale": lambda part, stream: (
+        less_mean(part) / (stream.pow(2).mean(1, keepdim=True) + 1e-5).sqrt()
+    ),
+    "divided by the variance": lambda part, stream: less_mean(part) / deviation(stream) ** 2,
+    "one scale for all rows": lambda part, stream: less_mean(part) / (stream.var(correction=0) + 1e-5).sqrt(),
+    "wrong values": [
+        lambda part, stream: nn.functional.layer_norm(part + stream, part.shape[1:]),
+        lambda part, stream: less_mean(part) / stream.norm(dim=1, keepdim=True),
+        lambda part, stream: less_mean(part) / deviation(stream.T).mean(),
+    ],
+    "changed its input": centred_in_place,
+    "exception": lambda part, stream: less_mean(part) / torch.stack([deviation(stream)[:, 0]] * 9, dim=1),
+}
+RIGHT["5.3"] = [
+    lambda part, stream: less_mean(part) / deviation(stream),
+    lambda part, stream: torch.stack(
+        [(p - p.mean()) * (s.var(correction=0) + 1e-5) ** -0.5 for p, s in zip(part, stream)]
+    ),
+    lambda part, stream: less_mean(part) * torch.rsqrt(stream.var(1, correction=0, keepdim=True) + 1e-5),
+]
+
+
+# 5.4 ------------------------------------------------------------------------------------------------------------------
+
+
 def attribution(x, scale, d, divide=torch.divide, reduce=lambda products: products.mean(2)):
     return reduce(divide((x * d).sum(3), scale))
 
 
-WRONG["5.3"] = {
+WRONG["5.4"] = {
     "means of everything before the product": lambda x, scale, d: (
         torch.einsum("lhm,m->lh", x.mean(2), d.mean(0)) / scale.mean()
     ),
@@ -177,14 +234,14 @@ WRONG["5.3"] = {
         lambda x, scale, d: (x / scale[:, None] @ d).mean(2),
     ],
 }
-RIGHT["5.3"] = [
+RIGHT["5.4"] = [
     attribution,
     lambda x, scale, d: torch.tensordot(x, d / scale[:, None], dims=([2, 3], [0, 1])) / len(scale),
     lambda x, scale, d: torch.einsum("lhpm,pm,p->lh", x, d, 1 / scale) / len(scale),
 ]
 
 
-# 5.4 ------------------------------------------------------------------------------------------------------------------
+# 5.5 ------------------------------------------------------------------------------------------------------------------
 
 
 def ov_logits(stream, W_V, W_O, W_U):
@@ -207,7 +264,7 @@ def each_name_once(x, tokens, V, O, U, k):
     return torch.tensor([*copies.values()]).mean()
 
 
-WRONG["5.4"] = {
+WRONG["5.5"] = {
     "the stream added": lambda x, tokens, V, O, U, k: torch.tensor(
         hits(x @ U + ov_logits(x, V, O, U), tokens, k)
     ).mean(),
@@ -276,7 +333,7 @@ WRONG["5.4"] = {
         lambda x, tokens, V, O, U, k: torch.tensor(hits(x @ O @ V @ U, tokens, k)).mean(),
     ],
 }
-RIGHT["5.4"] = [
+RIGHT["5.5"] = [
     copied,
     lambda *arguments: copied(*arguments).item(),
     lambda x, tokens, V, O, U, k: (

@@ -1,4 +1,4 @@
-"""Answers for exercises 5.10 to 5.15: signals, ablation, and what a circuit explains."""
+"""Answers for exercises 5.11 to 5.16: signals, ablation, and what a circuit explains."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ RIGHT: dict = {}
 
 ALL = slice(None)
 
-# 5.10 -----------------------------------------------------------------------------------------------------------------
+# 5.11 -----------------------------------------------------------------------------------------------------------------
 
 
 def fitted(diffs, *signals):
@@ -23,7 +23,7 @@ def one_after_the_other(diffs, first, second):
     return torch.cat([a, fitted(diffs - a * first, second)])
 
 
-WRONG["5.10"] = {
+WRONG["5.11"] = {
     "signals exchanged": lambda d, p, t: fitted(d, t, p),
     "each signal alone": lambda d, p, t: torch.cat([fitted(d, p), fitted(d, t)]),
     "three numbers": lambda d, p, t: fitted(d, p, t, torch.ones(len(d))),
@@ -56,14 +56,14 @@ WRONG["5.10"] = {
         lambda d, p, t: torch.linalg.solve(torch.stack([p, t], 1), d),
     ],
 }
-RIGHT["5.10"] = [
+RIGHT["5.11"] = [
     fitted,
     lambda d, p, t: torch.linalg.pinv(torch.stack([p, t], 1)) @ d,
     lambda d, p, t: torch.linalg.lstsq(torch.stack([p, t], 1).double(), d[:, None].double()).solution[:, 0],
 ]
 
 
-# 5.11 -----------------------------------------------------------------------------------------------------------------
+# 5.12 -----------------------------------------------------------------------------------------------------------------
 
 
 def template_means(z, groups, mean=lambda members: sum(members) / len(members)):
@@ -104,7 +104,7 @@ def below_the_highest(z, groups):
     return means
 
 
-WRONG["5.11"] = {
+WRONG["5.12"] = {
     "labels taken for 0, 1, 2, …": labels_from_0,
     "the highest label left out": below_the_highest,
     "single prompts left at 0": lambda z, groups: (
@@ -161,7 +161,7 @@ def by_sums(z, groups):
     return (sums / counts[:, None, None, None])[index]
 
 
-RIGHT["5.11"] = [
+RIGHT["5.12"] = [
     template_means,
     lambda z, groups: written_into_z(z.clone(), groups),
     by_averaging_matrix,
@@ -170,14 +170,14 @@ RIGHT["5.11"] = [
 ]
 
 
-# 5.12 -----------------------------------------------------------------------------------------------------------------
+# 5.13 -----------------------------------------------------------------------------------------------------------------
 
 
 def of_means(formula, mean=lambda values: sum(values) / len(values)):
     return lambda circuit, nothing, full: formula(mean(circuit), mean(nothing), mean(full))
 
 
-WRONG["5.12"] = {
+WRONG["5.13"] = {
     "mean of ratios": [
         lambda c, n, f: sum((c[i] - n[i]) / (f[i] - n[i]) for i in range(len(c))) / len(c),
         lambda c, n, f: (c / f).mean(),
@@ -215,14 +215,14 @@ WRONG["5.12"] = {
     "mean missing": lambda c, n, f: (c - n.mean()) / (f.mean() - n.mean()),
     "returned None": lambda c, n, f: print((c.mean() - n.mean()) / (f.mean() - n.mean())),
 }
-RIGHT["5.12"] = [
+RIGHT["5.13"] = [
     of_means(lambda c, n, f: 1 - (f - c) / (f - n)),
     lambda c, n, f: (sum(c - n) / sum(f - n)).item(),
     lambda c, n, f: (c - n).double().mean() / (f - n).double().mean(),
 ]
 
 
-# 5.13 -----------------------------------------------------------------------------------------------------------------
+# 5.14 -----------------------------------------------------------------------------------------------------------------
 
 
 def mask(heads, positions, shape, index=lambda *place: place, value=True):
@@ -243,7 +243,7 @@ def toggled(heads, positions, shape):
     return counts % 2 == 1
 
 
-WRONG["5.13"] = {
+WRONG["5.14"] = {
     "unmarked where positions coincide": toggled,
     "union of positions": marking(lambda layer, head, prompt, position: (layer, head, ALL, position)),
     "whole heads": [
@@ -293,7 +293,7 @@ WRONG["5.13"] = {
         marking(lambda layer, head, prompt, position: (layer, head, position)),
     ],
 }
-RIGHT["5.13"] = [
+RIGHT["5.14"] = [
     mask,
     lambda heads, positions, shape: sum(
         mask([head], row[None], shape).int() for head, row in zip(heads, positions)
@@ -301,7 +301,7 @@ RIGHT["5.13"] = [
 ]
 
 
-# 5.14 -----------------------------------------------------------------------------------------------------------------
+# 5.15 -----------------------------------------------------------------------------------------------------------------
 
 
 def accounts(loss, without=lambda circuit, i: circuit[:i] + circuit[i + 1 :]):
@@ -349,7 +349,7 @@ def removed_from_what_is_looped_over(score, circuit, full):
     return torch.tensor(losses)
 
 
-WRONG["5.14"] = {
+WRONG["5.15"] = {
     "each head alone": lambda score, circuit, full: torch.tensor(
         [(score([head]) - score([])) / full for head in circuit]
     ),
@@ -409,17 +409,17 @@ WRONG["5.14"] = {
         ),
     ],
 }
-RIGHT["5.14"] = [accounts(as_fraction), taken_out_and_put_back]
+RIGHT["5.15"] = [accounts(as_fraction), taken_out_and_put_back]
 
 
-# 5.15 -----------------------------------------------------------------------------------------------------------------
+# 5.16 -----------------------------------------------------------------------------------------------------------------
 
 
 def estimate(g, change, out="h"):
     return torch.einsum(f"bphd,bphd->{out}", g, change)
 
 
-WRONG["5.15"] = {
+WRONG["5.16"] = {
     "size of the estimate": lambda g, z, source: estimate(g, source - z).abs(),
     "mean over prompts": lambda g, z, source: estimate(g, source - z, "bh").mean(0),
     "value instead of change": lambda g, z, source: estimate(g, source),
@@ -457,4 +457,4 @@ WRONG["5.15"] = {
     "changed its input": lambda g, z, source: g.mul_(source - z).sum((0, 1, 3)),
     "exception": lambda g, z, source: (g @ (source - z)).sum((0, 1, 3)),
 }
-RIGHT["5.15"] = lambda g, z, source: estimate(g, source) - estimate(g, z)
+RIGHT["5.16"] = lambda g, z, source: estimate(g, source) - estimate(g, z)

@@ -1,4 +1,4 @@
-"""Answers for exercises 5.5 to 5.9: patches of streams, heads, parts of heads and paths."""
+"""Answers for exercises 5.6 to 5.10: patches of streams, heads, parts of heads and paths."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 WRONG: dict[str, dict] = {}
 RIGHT: dict = {}
 
-# 5.5 and 5.6 ----------------------------------------------------------------------------------------------------------
+# 5.6 and 5.7 ----------------------------------------------------------------------------------------------------------
 
 RESID, Z = "blocks.{}.hook_resid_pre", "blocks.{}.attn.hook_z"
 ALL = slice(None)
@@ -86,7 +86,7 @@ def at_layers(layers):
     return answer
 
 
-WRONG["5.5"] = {
+WRONG["5.6"] = {
     "between attention and MLP": [
         patched(put(at), "blocks.{}.hook_resid_mid"),
         patched(changed_in_place, "blocks.{}.hook_resid_mid"),
@@ -148,7 +148,7 @@ def from_its_layer_on(model, into, source, layer, position):
     return model(put(at)(cache[name], source, position), start_at_layer=layer)[:, -1]
 
 
-RIGHT["5.5"] = [
+RIGHT["5.6"] = [
     patched(put(at)),
     from_its_layer_on,
     patched(lambda base, source, p: torch.where(torch.arange(base.shape[1])[:, None] == p, source, base)),
@@ -177,7 +177,7 @@ def by_full_name(model, into, source, layer, head):
         return model(into)[:, -1]
 
 
-WRONG["5.6"] = {
+WRONG["5.7"] = {
     "the whole layer patched": patched(lambda base, source, head: source, Z),
     "a position instead of a head": patched(put(lambda head: (ALL, head)), Z),
     "only at the end": patched(put(lambda head: (ALL, -1, head)), Z),
@@ -218,10 +218,10 @@ WRONG["5.6"] = {
         patched(put(of_head), "blocks.{}.hook_z"),
     ],
 }
-RIGHT["5.6"] = [patched(put(of_head), Z), by_name, by_full_name]
+RIGHT["5.7"] = [patched(put(of_head), Z), by_name, by_full_name]
 
 
-# 5.7 ------------------------------------------------------------------------------------------------------------------
+# 5.8 ------------------------------------------------------------------------------------------------------------------
 
 
 def moves(*rows):
@@ -235,7 +235,7 @@ def moves(*rows):
 
 
 DENOISE, NOISE = ("00 10", "00 01"), ("11 01", "11 10")
-WRONG["5.7"] = {
+WRONG["5.8"] = {
     "noising and denoising exchanged": moves(NOISE, DENOISE),
     "the other part patched when noising": moves(DENOISE, NOISE[::-1]),
     "the value instead of the change": lambda gate: torch.tensor(
@@ -261,13 +261,13 @@ WRONG["5.7"] = {
     ],
     "exception": lambda gate: moves(DENOISE, NOISE)(gate(1, 1) - gate(0, 0)),
 }
-RIGHT["5.7"] = [
+RIGHT["5.8"] = [
     moves(DENOISE, NOISE),
     lambda gate: moves(DENOISE, NOISE)(lambda a, b: torch.as_tensor(gate(torch.tensor(a), torch.tensor(b)))),
 ]
 
 
-# 5.8 ------------------------------------------------------------------------------------------------------------------
+# 5.9 ------------------------------------------------------------------------------------------------------------------
 
 
 def masked(scores):
@@ -323,7 +323,7 @@ def attention_of_chosen(base, source, part):
     return nn.functional.scaled_dot_product_attention(*chosen, is_causal=True)[0]
 
 
-WRONG["5.8"] = {
+WRONG["5.9"] = {
     "the wrong run changed": lambda base, source, part: swap()(source, base, part),
     "a pattern of one side": swap(pattern="q"),
     "nothing patched": lambda base, source, part: unpatched(base, source, part),
@@ -384,7 +384,7 @@ def query_by_query(base, source, part):
     return torch.stack(rows)
 
 
-RIGHT["5.8"] = [
+RIGHT["5.9"] = [
     swap(),
     attention_of_chosen,
     query_by_query,
@@ -392,7 +392,7 @@ RIGHT["5.8"] = [
 ]
 
 
-# 5.9 ------------------------------------------------------------------------------------------------------------------
+# 5.10 ------------------------------------------------------------------------------------------------------------------
 
 
 def normed(x, dim=-1, centre=True, correction=0):
@@ -411,7 +411,7 @@ def subtracted_in_place(x, old, new, W_Q, b_Q):
     return normed(x) @ W_Q + b_Q
 
 
-WRONG["5.9"] = {
+WRONG["5.10"] = {
     "the old output left in": query_of(lambda x, old, new: normed(x + new)),
     "LayerNorm left out": query_of(lambda x, old, new: x - old + new),
     "LayerNorm of the parts": query_of(lambda x, old, new: normed(x) - normed(old) + normed(new)),
@@ -451,7 +451,7 @@ WRONG["5.9"] = {
         lambda x, old, new, W_Q, b_Q: W_Q @ normed(x - old + new) + b_Q,
     ],
 }
-RIGHT["5.9"] = [
+RIGHT["5.10"] = [
     query_of(lambda x, old, new: normed(x + new - old)),
     lambda x, old, new, W, b: torch.stack(
         [nn.functional.linear(normed(row), W.T, b) for row in x - (old - new)]

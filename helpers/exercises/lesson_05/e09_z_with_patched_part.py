@@ -1,4 +1,4 @@
-"""Exercise 5.8: patching of the queries, the keys, the values or the pattern of a head."""
+"""Exercise 5.9: patching of the queries, the keys, the values or the pattern of a head."""
 
 import torch
 from jaxtyping import Float
@@ -89,7 +89,7 @@ def _attention(q, k, v):
 
 
 EXERCISE = Exercise(
-    id="5.8",
+    id="5.9",
     title="patch queries, keys, values or the pattern",
     minutes=8,
     difficulty=3,

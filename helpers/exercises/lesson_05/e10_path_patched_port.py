@@ -1,4 +1,4 @@
-"""Exercise 5.9: one path by hand, from a head into a port of a later head (Wang et al. 2022)."""
+"""Exercise 5.10: one path by hand, from a head into a port of a later head (Wang et al. 2022)."""
 
 import torch
 from jaxtyping import Float
@@ -63,7 +63,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.9",
+    id="5.10",
     title="one path by hand",
     minutes=7,
     difficulty=3,

@@ -1,4 +1,4 @@
-"""Exercise 5.7: denoising and noising of models of two parts (Heimersheim and Nanda 2024)."""
+"""Exercise 5.8: denoising and noising of models of two parts (Heimersheim and Nanda 2024)."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ def _equals_truth_tables(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.7",
+    id="5.8",
     title="denoising and noising",
     minutes=5,
     difficulty=1,

@@ -1,4 +1,4 @@
-"""Exercise 5.5: activation patching of the residual stream."""
+"""Exercise 5.6: activation patching of the residual stream."""
 
 import torch
 from jaxtyping import Float, Int
@@ -81,7 +81,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.5",
+    id="5.6",
     title="patch the residual stream",
     minutes=6,
     difficulty=2,

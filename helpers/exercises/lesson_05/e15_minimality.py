@@ -1,4 +1,4 @@
-"""Exercise 5.14: minimality, the fall of a circuit's score without each of its heads."""
+"""Exercise 5.15: minimality, the fall of a circuit's score without each of its heads."""
 
 from collections.abc import Callable
 
@@ -71,7 +71,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.14",
+    id="5.15",
     title="minimality",
     minutes=6,
     difficulty=2,

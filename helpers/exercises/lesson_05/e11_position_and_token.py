@@ -1,4 +1,4 @@
-"""Exercise 5.10: position signal and token signal, by least squares (Wang et al. 2022, app. A)."""
+"""Exercise 5.11: position signal and token signal, by least squares (Wang et al. 2022, app. A)."""
 
 import torch
 
@@ -31,7 +31,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.10",
+    id="5.11",
     title="position or token",
     minutes=6,
     difficulty=2,

@@ -1,4 +1,4 @@
-"""Exercise 5.15: attribution patching, activation patching to first order (Nanda 2023)."""
+"""Exercise 5.16: attribution patching, activation patching to first order (Nanda 2023)."""
 
 import torch
 from jaxtyping import Float
@@ -45,7 +45,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.15",
+    id="5.16",
     title="attribution patching",
     minutes=4,
     difficulty=1,

@@ -1,4 +1,4 @@
-"""Exercise 5.12: faithfulness, the fraction of the full model's score that a circuit recovers."""
+"""Exercise 5.13: faithfulness, the fraction of the full model's score that a circuit recovers."""
 
 import torch
 
@@ -27,7 +27,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.12",
+    id="5.13",
     title="faithfulness",
     minutes=4,
     difficulty=1,

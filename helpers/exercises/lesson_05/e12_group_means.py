@@ -1,4 +1,4 @@
-"""Exercise 5.11: the mean over the prompts of each template."""
+"""Exercise 5.12: the mean over the prompts of each template."""
 
 import torch
 
@@ -69,7 +69,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.11",
+    id="5.12",
     title="the mean of a template",
     minutes=4,
     difficulty=1,

@@ -1,4 +1,4 @@
-"""Exercise 5.3: direct logit attribution, head by head."""
+"""Exercise 5.4: direct logit attribution, head by head."""
 
 import torch
 
@@ -27,7 +27,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.3",
+    id="5.4",
     title="direct logit attribution, head by head",
     minutes=5,
     difficulty=2,

@@ -1,4 +1,4 @@
-"""Exercise 5.6: activation patching of one head."""
+"""Exercise 5.7: activation patching of one head."""
 
 import torch
 from jaxtyping import Float, Int
@@ -54,13 +54,13 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.6",
+    id="5.7",
     title="patch a head",
     minutes=3,
     difficulty=1,
     hints=(
         'The z of a layer is at the hook `f"blocks.{layer}.attn.hook_z"`, with the shape `[prompt, pos, head, d_head]`.',
-        "Everything is as in 5.5, but the hook replaces all positions of one head: the index is `[:, :, head]`.",
+        "Everything is as in 5.6, but the hook replaces all positions of one head: the index is `[:, :, head]`.",
     ),
     reference=logits_with_patched_head,
     tests=(_equals_by_hand,),

@@ -1,4 +1,4 @@
-"""Exercise 5.4: the copy score of a head."""
+"""Exercise 5.5: the copy score of a head."""
 
 import torch
 
@@ -68,7 +68,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.4",
+    id="5.5",
     title="the copy score",
     minutes=6,
     difficulty=2,

@@ -1,4 +1,4 @@
-"""Exercise 5.13: the mask of a circuit, from a function with a bug."""
+"""Exercise 5.14: the mask of a circuit, from a function with a bug."""
 
 import torch
 
@@ -75,7 +75,7 @@ def _equals_by_hand(trial: Trial) -> None:
 
 
 EXERCISE = Exercise(
-    id="5.13",
+    id="5.14",
     title="spot the bug",
     minutes=6,
     difficulty=2,
