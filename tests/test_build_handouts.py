@@ -111,7 +111,7 @@ def test_an_answer_of_a_learner_is_kept(answer):
 def test_links_to_lessons_go_and_others_lead_to_the_repository():
     path = lessons()[3]
     text = sources(read_lesson(path).cells[0])[0]
-    assert text.splitlines()[2] == "about 80 minutes · 10 exercises"
+    assert text.splitlines()[2] == "about 95 minutes · 10 exercises"
     assert badge(path) not in text and "](#A-score)" in text
     [card] = sources(new_markdown_cell("A [card](../data/attn-only-2l/README.md), `[0](index.md)`."))
     assert (

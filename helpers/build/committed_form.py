@@ -38,7 +38,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 SLUG = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")  # and not an editor's random id
 MAX_SLUG_CHARACTERS = 40
 FIRST_CELL = """\
-# Set-up, the same in every lesson: it finds the course and checks what is installed.
+# The same cell in every lesson: it finds the course and checks what is installed.
 import os
 import pathlib
 import subprocess
