@@ -19,7 +19,7 @@ EXPLANATIONS = {
     },
     "3.d": {
         "the score of A, with a minus sign": "A score is a quotient of norms, and norms are not negative.",
-        "the score of A": "The sign of a matrix does not change its norm, nor the norm of a product with it.",
+        "the score of A": "Each pair turned by 180° gives −A. A sign does not change a norm, nor the norm of a product.",
         "about the random baseline": "The directions are the same lines as before, only their signs differ.",
     },
     "3.e": {

@@ -54,9 +54,9 @@ EXPLANATIONS = {
         "none of these": "Tokens farther back get some attention, too.",
     },
     "4.j": {
-        "less than half of that fraction": "In a pair the tokens before do not match, so a head that reports them cannot help much.",
-        "half of it or more, up to all": "The head also attends one position back, which a pair shares with the first copy.",
-        "a larger fraction": "The shortest match needs all help. But the head's other tokens differ in the copy.",
+        "less than half of it": "In a pair the tokens before do not match, so a head that reports them cannot help much.",
+        "half to all of it": "The head also attends one position back, which a pair shares with the first copy.",
+        "more than all of it": "The shortest match needs all help. But the head's other tokens differ in the copy.",
     },
     "4.k": {
         "to B": "B has the matching local context. But the head that reports it is cut.",
@@ -72,7 +72,7 @@ EXPLANATIONS = {
     "4.m": {
         "the previous-token score": "The induction head reads what the previous-token head writes. It cannot work before that.",
         "the induction score": "The loss rewards it directly. But its key has nothing to match yet.",
-        "both at the same record": "Each of the two is of little use without the other.",
+        "both at the same measurement": "Each of the two is of little use without the other.",
     },
     "4.n": {
         "at a uniform guess": "It cannot find the token that follows. But it can see which tokens the first copy holds.",

@@ -64,11 +64,11 @@ EXPLANATIONS = {
     },
     "5.l": {
         "above, by more than 1 standard deviation": "A mention raises a name, as IO and S show.",
-        "within 1 standard deviation": "A mention raises the name, and its role as the subject lowers it.",
+        "within 1 standard deviation": "The subject's name is not raised, or it is raised by the mention and lowered by its role.",
         "below, by more than 1 standard deviation": "Then the subject's name would fall below names that do not occur.",
     },
     "5.m": {
-        "no head, by 0.3 logits or more": "Then no other head would replace the name movers.",
+        "no head rises by 0.3 logits": "Then no other head would replace the name movers.",
         "a head of an earlier layer": "Its output cannot have changed. But the final LayerNorm divides by another scale.",
         "a head of the same layer or a later one": "A head of a later layer could take over: a backup name mover.",
     },

@@ -146,7 +146,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "first position steered, too",
-            "leave the beginning-of-text token unchanged, since it is an attention sink: steer resid[:, 1:].",
+            "leave the beginning-of-text token unchanged: steer resid[:, 1:].",
             _hook_that(_add),
         ),
         Mistake(

@@ -49,9 +49,9 @@ EXPLANATIONS = {
         "it falls": "Interference wastes capacity. Is any part of the plane left unused?",
     },
     "6.j": {
-        "with dropout": "In training it had to do without each direction at times.",
+        "with dropout": "In training it had to do without each dimension at times.",
         "without dropout": "It has the smaller loss before the ablation. But where does it keep a feature?",
-        "no difference above 10 %": "With 16 directions for five features, both models could spread them.",
+        "no difference above 10 %": "With 16 dimensions for five features, both models could spread them.",
     },
     "6.k": {
         "it rises up to strength 4": "The direction pushes this logit. At large strength little else is left in the stream.",
