@@ -161,9 +161,9 @@ MEASURES = {
     "spectrum": lambda c: residual.dimensions(residual.spectrum(c.stream)),
     "held-out fraction": lambda c: residual.held_out_fraction(c.stream[:6], c.stream[6:], 2),
     "principal coordinates": lambda c: principal.principal_coordinates(c.stream, 2).abs(),
-    "separation": lambda c: principal.separation(c.stream[:, :4], c.stream[:, 5] > 0),
+    "separation": lambda c: principal.separation(c.stream[:, :4], c.stream[:, 5] > c.stream[:, 5].median()),
     "random separation": lambda c: principal.random_separation(
-        c.stream, c.stream[:, 5] > 0, c.weights[3][0][:, :3]
+        c.stream, c.stream[:, 5] > c.stream[:, 5].median(), c.weights[3][0][:, :3]
     ),
     "principal cosines": lambda c: residual.principal_cosines(*c.one_head("W_Q", "W_K")),
     "projected out": lambda c: residual.project_out(c.stream, c.one_head("W_Q")[0]),
@@ -241,7 +241,7 @@ MEASURES = {
     "rank correlation": lambda c: rank_correlation(c.loss, c.loss.flip(0)),
     "bootstrap": lambda c: bootstrap(c.loss, samples=50),
     "bootstrap of a ratio": lambda c: bootstrap_ratio(
-        c.loss, c.loss + 1, torch.zeros(len(c.loss)), samples=50
+        c.loss, c.loss + 1, torch.arange(len(c.loss)) % 2, samples=50
     ),
     "trace": lambda c: [str(access) for access in trace.address_trace(c.model, c.one_text)],
     "sizes": lambda c: trace.component_sizes(c.model, c.one_text)[0],

@@ -29,7 +29,7 @@ SCORES = (
 MASK = "    scores = scores.masked_fill(torch.ones(len(q), len(k)).triu(1).bool(), float('-inf'))\n"
 ANSWERS = [
     ("    raise NotImplementedError", "Not attempted"),
-    ("    pass", "returned None"),
+    ("    pass", "Not attempted"),
     (SCORES, "returned None"),
     (SCORES + "    return scores.softmax(-1)", "mask missing"),
     (SCORES + MASK + "    return scores.softmax(-2)", "softmax over the query axis"),
