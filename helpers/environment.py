@@ -51,7 +51,23 @@ def check_environment():
             f"torch is installed and cannot be loaded ({error}). On Windows install the Microsoft Visual "
             "C++ runtime, https://aka.ms/vs/17/release/vc_redist.x64.exe, and start Jupyter again."
         ) from error
+    _explain_missing_names()
     return _page_style()
+
+
+def _explain_missing_names() -> None:
+    """Let a ``NameError`` in a notebook say what to run first, and why a model is missing."""
+    from IPython import get_ipython
+
+    def explain(shell, kind, error, traceback, tb_offset=None):
+        models = sys.modules.get("helpers.hub_errors")
+        reasons = [models.ModelError.latest] if models and models.ModelError.latest else []
+        advice = " ".join(["If a cell above defines it, run that cell first.", *reasons])
+        error.args = (f"{error}. {advice}",)
+        shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+
+    if shell := get_ipython():
+        shell.set_custom_exc((NameError,), explain)
 
 
 def _page_style():

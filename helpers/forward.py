@@ -210,7 +210,7 @@ class Forward:
         layer, stage = step
         if stage == "resid_mid":
             return x if self.parallel else x + self.mlp_out(x, layer)
-        z = self._z(x, layer, base, start, port_values or {})
+        z = self.z(x, layer, base, start, port_values or {})
         return self.after_heads(x[:, x.shape[1] - z.shape[1] :], z, layer)
 
     def end_under(
@@ -245,7 +245,7 @@ class Forward:
             return mlp.c_proj(gelu(mlp.c_fc(normalized), approximate="tanh"))
         return mlp(normalized)
 
-    def _z(
+    def z(
         self, x: Float[Tensor, "row pos d_model"], layer: int, base: Run, start: int, port_values: PortValues
     ) -> Float[Tensor, "row query head d_head"]:
         """Return z of a layer that reads ``x``; in the last layer at the last position only.

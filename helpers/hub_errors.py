@@ -37,8 +37,14 @@ FAULTS_OF_THIS_COMPUTER = (  # words of an error → what is wrong, and what to 
 class ModelError(RuntimeError):
     """Raised when a model cannot be loaded; the message says why and what to do.
 
-    Notebooks show the message alone, without a traceback.
+    Notebooks show the message alone, without a traceback. ``latest`` is the message of the last one.
     """
+
+    latest: str | None = None
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        ModelError.latest = message
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]

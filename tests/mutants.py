@@ -4,7 +4,7 @@
     python -m tests.mutants 2.9 lesson_05
 
 A mutant that the check accepts is a missing test case, or gives what the reference gives. The latter stand in
-``tests/equivalents/lesson_NN.toml`` with a reason, under the text that this command prints.
+``tests/equivalents/lesson_NN*.toml`` with a reason, under the text that this command prints.
 """
 
 import ast
@@ -239,8 +239,11 @@ def _swapped_axes(pattern: str) -> Iterator[str]:
 def equivalents(exercise: Exercise) -> dict[str, str]:
     """Return change → reason of the mutants that give what the reference gives."""
     lesson = int(exercise.id.split(".")[0])
-    file = EQUIVALENTS / f"lesson_{lesson:02}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8")).get(exercise.id, {}) if file.exists() else {}
+    tables = [
+        tomllib.loads(file.read_text(encoding="utf-8"))
+        for file in EQUIVALENTS.glob(f"lesson_{lesson:02}*.toml")
+    ]
+    return {change: reason for table in tables for change, reason in table.get(exercise.id, {}).items()}
 
 
 def accepted(id: str) -> tuple[int, list[Mutant]]:

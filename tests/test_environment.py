@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbclient
+import nbformat
 import pytest
 
 import helpers
@@ -251,3 +253,17 @@ def test_threads_are_set_before_torch_is_imported():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
     )
     assert done.stdout.split() == ["PASSIVE"], done.stderr
+
+
+def test_a_missing_name_says_what_to_run_first_and_why_a_model_is_missing(tmp_path):
+    """Each later cell of a lesson whose model could not be loaded names the reason."""
+    sources = [
+        "from helpers.environment import check_environment\ncheck_environment();",
+        "from helpers.models import load_model\nmodel = load_model('smollm2-135')",
+        "model.cfg",
+    ]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.execute(notebook, cwd=str(ROOT), allow_errors=True)
+    first, second = (cell.outputs[-1].evalue for cell in notebook.cells[1:])
+    assert first in second and "run that cell first" in second

@@ -101,6 +101,8 @@ def test_the_variable_names_a_file_or_a_folder(named, file, monkeypatch, tmp_pat
         '{"passed": 3}',
         '{"predictions": 3}',
         '{"predictions": {"0.a": {"choice": 3}}}',
+        '{"golf": {"ioi": 3}}',
+        '{"golf": {"ioi": [{"size": 3}]}}',
         '{"passed": [1]}',
         "\x00\xff",
         '{"passed": null}',

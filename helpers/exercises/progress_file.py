@@ -1,4 +1,4 @@
-"""A learner's progress in one small file outside the repository: passed exercises, predictions."""
+"""A learner's progress in one small file outside the repository: exercises, predictions, golf."""
 
 import json
 import os
@@ -61,6 +61,11 @@ def predictions() -> dict[str, dict[str, str]]:
     return _readable(path())[0]["predictions"]
 
 
+def attempts(course: str) -> list[dict[str, str]]:
+    """Return a learner's attempts at circuit golf on one course, the first one first."""
+    return _readable(path())[0]["golf"].get(course, [])
+
+
 def _readable(file: Path) -> tuple[dict, str]:
     """Return a file's content and a note as ``_parse`` does; nothing, where it cannot be read."""
     try:
@@ -70,7 +75,7 @@ def _readable(file: Path) -> tuple[dict, str]:
 
 
 def _empty() -> dict:
-    return {"passed": [], "predictions": {}}
+    return {"passed": [], "predictions": {}, "golf": {}}
 
 
 def _parse(file: Path) -> tuple[dict, str]:
@@ -81,7 +86,8 @@ def _parse(file: Path) -> tuple[dict, str]:
     """
     try:
         content = _empty() | json.loads(file.read_text(encoding="utf-8"))
-        predicted = [text for entry in content["predictions"].values() for text in entry.items()]
+        tried = [attempt for attempts in content["golf"].values() for attempt in attempts]
+        predicted = [text for entry in [*content["predictions"].values(), *tried] for text in entry.items()]
         if not all(isinstance(entry, str) for entry in [*content["passed"], *sum(predicted, ())]):
             raise ValueError("entries are strings")
         return content, ""
@@ -113,6 +119,15 @@ def record_prediction(id: str, **entry: str) -> str:
         content["predictions"][id] = content["predictions"].get(id, {}) | entry
 
     return _change(add, "Your prediction")
+
+
+def record_attempt(course: str, **entry: str) -> str:
+    """Add an attempt at circuit golf to the file; return a note if that is not possible."""
+
+    def add(content):
+        content["golf"].setdefault(course, []).append(entry)
+
+    return _change(add, "Your attempt")
 
 
 def _change(change: Callable[[dict], None], what: str) -> str:

@@ -1,0 +1,50 @@
+"""Submitted circuits: the card, the table of attempts, and what a bad input leaves as it was."""
+
+import pytest
+
+from helpers.exercises import golf_attempts, progress_file
+from helpers.exercises.golf_attempts import submit
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    shown = []
+    monkeypatch.setattr(golf_attempts, "display", shown.append)
+    return shown
+
+
+@pytest.fixture
+def model(shipped_model):
+    return shipped_model("attn-only-2l")
+
+
+def attempts() -> list[dict[str, str]]:
+    return progress_file.attempts("ioi, 2 layers of 6 heads")
+
+
+def test_an_attempt_is_kept_once_and_shown(model, cards):
+    for _ in range(2):
+        score = submit(model, "ioi", {"END": [(1, 2)]})
+    submit(model, "ioi", {})
+    assert score.size == 1 and [entry["size"] for entry in attempts()] == ["1", "0"]
+    assert "ioi: 1 head-position, faithfulness" in cards[0].heading
+    assert len(cards[-1].code.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "circuit"),
+    [("ioi", None), ("ioi", {"IO": [(0, 0)]}), ("chess", {}), ("ioi", {"END": "1.2"})],
+)
+def test_bad_input_is_explained_and_leaves_the_attempts_as_they_were(behaviour, circuit, model, cards):
+    submit(model, "ioi", {"END": [(1, 2)]})
+    progress_file.record("rotate")
+    assert submit(model, behaviour, circuit) is None
+    assert "expected" in cards[-1].paragraphs[0] and len(attempts()) == 1
+    assert progress_file.read() == ({"rotate"}, "")
+
+
+def test_attempts_that_cannot_be_saved_are_shown_with_a_note(model, cards, monkeypatch):
+    monkeypatch.setenv("CIRCUITS_PROGRESS", "/proc/nobody/progress.json")
+    assert submit(model, "ioi", {"END": [(1, 2)]}).size == 1
+    assert any("Your attempt could not be saved" in text for text in cards[0].paragraphs)
+    assert len(cards[0].code.splitlines()) == 1
