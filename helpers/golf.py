@@ -181,20 +181,40 @@ def _pairs(heads: object, label: str) -> list[tuple[int, int]]:
 
 
 def greedy_circuit(course: Course, floor: float = PAR) -> dict[str, list[tuple[int, int]]]:
-    """The head-positions that are left when those of smallest attribution go, again and again.
+    """The head-positions of largest attribution that reach ``floor``, then pruned.
 
-    Half of them go if the rest still reaches ``floor``, else a quarter, and so on until the
-    smallest one cannot go alone. The attribution is computed again in each smaller circuit.
+    The number that are kept doubles until they reach ``floor``. Then half of them go, those of
+    smallest attribution in the circuit itself, if the rest still reaches ``floor``; else a quarter
+    of them, and so on until the smallest one cannot go alone.
+
+    >>> from helpers.behaviours import behaviour_prompts
+    >>> from helpers.models import load_model
+    >>> model = load_model("attn-only-2l")
+    >>> course = Course(model, behaviour_prompts(model.tokenizer, "ioi"))
+    >>> course.score(greedy_circuit(course, floor=0.5)).faithfulness >= 0.5
+    True
     """
-    keep, fraction, order = torch.ones(course.shape), 0.5, None
-    while count := int(fraction * keep.sum()):
-        if order is None:
-            order = course.attribution(keep).abs().masked_fill(keep == 0, torch.inf).flatten().argsort()
-        fewer = keep.flatten().index_fill(0, order[:count], 0).view(course.shape)
+
+    def smallest_first(keep: Tensor) -> Tensor:
+        return course.attribution(keep).abs().masked_fill(keep == 0, torch.inf).flatten().argsort()
+
+    def reaches(keep: Tensor) -> bool:
         with torch.no_grad():
-            score = course.score_of(course.kept(fewer), int(fewer.sum()))
-        if score.faithfulness >= floor:
-            keep, order = fewer, None
+            return course.score_of(course.kept(keep), int(keep.sum())).faithfulness >= floor
+
+    def without(keep: Tensor, dropped: Tensor) -> Tensor:
+        return keep.flatten().index_fill(0, dropped, 0).view(keep.shape)
+
+    ones, size = torch.ones(course.shape), 16
+    order = smallest_first(ones)
+    while size < ones.numel() and not reaches(without(ones, order[:-size])):
+        size *= 2
+    keep, fraction = without(ones, order[:-size]), 0.5
+    order = smallest_first(keep)
+    while count := int(fraction * keep.sum()):
+        fewer = without(keep, order[:count])
+        if reaches(fewer):
+            keep, order = fewer, smallest_first(fewer)
         else:
             fraction /= 2
     return course.circuit(keep)
