@@ -64,6 +64,7 @@ class Explorer:
         self.all_on, self.measure = (widgets.Button(layout=widgets.Layout(width="auto")) for _ in range(2))
         self.all_on.description = "all heads back on"
         self.message, self.status, self.legend, self.predictions = (widgets.HTML() for _ in range(4))
+        self.choice, self.selection = _hidden(widgets.Text, "choice"), _hidden(widgets.HTML, "selection")
         self.panels = [kind(self) for kind in PANELS]
         self.place = widgets.VBox([self.panels[0].box])
         self.code = widgets.Accordion(children=[_code_area()], selected_index=None)
@@ -87,6 +88,8 @@ class Explorer:
             widgets.HBox([self.tabs, self.layer, self.head, self.status], layout=wrap),
             self.place,
             self.code,
+            self.choice,
+            self.selection,
         ]
         box = widgets.VBox(rows)
         box.add_class("explorer")
@@ -262,6 +265,13 @@ class Explorer:
             "application/vnd.jupyter.widget-view+json": view,
             "text/plain": "The circuit explorer. Run the notebook: it needs a kernel behind it.",
         }
+
+
+def _hidden(kind: type[widgets.DOMWidget], name: str) -> widgets.DOMWidget:
+    """A part of the page by which the kernel and the script of a view talk."""
+    widget = kind(layout=widgets.Layout(display="none"))
+    widget.add_class(f"explorer-{name}")
+    return widget
 
 
 def _code_area() -> widgets.Textarea:

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.circuit_graph import read_circuit
-from helpers.circuit_view import Circuit, circuit_view
+from helpers.circuit_view import MEASURES, Circuit, circuit_view
 from helpers.components import Head
 from helpers.explorer.views.predictions import head_effects
 
@@ -17,18 +17,33 @@ MOST_HEADS = 24
 
 
 def show_circuit(
-    model: TransformerBridge, tokens: Int[Tensor, "1 pos"], position: int, ablated: Sequence[tuple[int, int]]
+    model: TransformerBridge,
+    tokens: Int[Tensor, "1 pos"],
+    position: int,
+    ablated: Sequence[tuple[int, int]],
+    chosen: tuple[int, int] | None = None,
+    measure: str = MEASURES[0],
 ) -> list[HTML]:
     """The circuit view at ``position``; if ``ablated`` is one head, it is ablated there, too."""
-    circuit = read_strongest(model, tokens)
-    names = [str(Head(*head)) for head in ablated]
-    one = names[0] if len(names) == 1 and names[0] in circuit.heads else None
-    return [circuit_view(circuit, position, ablated=one)]
+    circuit = read_strongest(model, tokens, measure == MEASURES[-1])
+    return [circuit_view(circuit, position, measure, shown(circuit, chosen), only(circuit, ablated))]
 
 
-@lru_cache(maxsize=1)
-def read_strongest(model: TransformerBridge, tokens: Int[Tensor, "1 pos"]) -> Circuit:
+def shown(circuit: Circuit, head: tuple[int, int] | None) -> str | None:
+    """The name of a head that the view shows, None for another."""
+    name = None if head is None else str(Head(*head))
+    return name if name in circuit.heads else None
+
+
+def only(circuit: Circuit, ablated: Sequence[tuple[int, int]]) -> str | None:
+    """The name of the one ablated head; None for several, which the view cannot show."""
+    return shown(circuit, ablated[0]) if len(ablated) == 1 else None
+
+
+@lru_cache(maxsize=2)
+def read_strongest(model: TransformerBridge, tokens: Int[Tensor, "1 pos"], edge_effects: bool) -> Circuit:
     """The data of the heads whose ablation changes the prediction after the last token most."""
     effects = head_effects(model, tokens, tokens.shape[1] - 1).abs().flatten()
     strongest = effects.topk(min(MOST_HEADS, len(effects))).indices.sort().values.tolist()
-    return read_circuit(model, tokens, heads=[divmod(index, model.cfg.n_heads) for index in strongest])
+    heads = [divmod(index, model.cfg.n_heads) for index in strongest]
+    return read_circuit(model, tokens, heads=heads, effects=edge_effects)

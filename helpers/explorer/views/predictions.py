@@ -58,6 +58,7 @@ def _logits(
         return model(tokens)[0]
 
 
+@lru_cache(maxsize=2)
 @torch.no_grad()
 def head_effects(
     model: TransformerBridge, tokens: Int[Tensor, "1 pos"], position: int
