@@ -8,7 +8,7 @@ from helpers.circuit_view import MEASURES
 from helpers.explorer.grid import Grid
 from helpers.explorer.panel import Panel, dropdown, text_field, view_code
 from helpers.explorer.views.attention import show_attention
-from helpers.explorer.views.circuit import MOST_HEADS, only, read_strongest, show_circuit, shown
+from helpers.explorer.views.circuit import count_shown, only, read_strongest, show_circuit, shown
 from helpers.explorer.views.logit_lens import show_logit_lens
 from helpers.explorer.views.memory import show_memory
 from helpers.explorer.views.patching import logit_difference, show_effects, show_patch
@@ -36,11 +36,6 @@ class CircuitPanel(Panel):
 
     title = "circuit"
     view = staticmethod(show_circuit)
-    run = (
-        "all heads on, or one head ablated. With several ablated above, the picture shows all heads on. A head "
-        "that you ablate in the picture becomes the only one ablated above. Of many heads the picture shows the "
-        f"{MOST_HEADS} whose ablation changes the prediction after the last token most"
-    )
 
     def __init__(self, explorer):
         super().__init__(explorer)
@@ -48,11 +43,29 @@ class CircuitPanel(Panel):
         explorer.choice.observe(lambda change: self.hear(json.loads(change.new)), "value")
 
     def cost(self, state):
-        cfg, length = state["model"].cfg, state["tokens"].shape[1]
-        n_heads = cfg.n_layers * cfg.n_heads  # each ablated; about three edges cut at each query
+        length = state["tokens"].shape[1]  # each head is ablated; about three edges are cut at each query
         measured = (self.explorer.subject, True)  # effects of edges
         key = measured if self.computed == measured or self.measure == MEASURES[-1] else (measured[0], False)
-        return key, n_heads / 2 + min(n_heads, MOST_HEADS) * (1 + key[1] * length)
+        return key, self.explorer.passes + count_shown(state["model"]) * (1 + key[1] * length)
+
+    def run(self, state):
+        shown, n_heads, off = (
+            count_shown(state["model"]),
+            round(2 * self.explorer.passes),
+            len(state["ablated"]),
+        )
+        name = self.told.get("ablated") if off == 1 else None
+        text = f"without {name}" if name else "all heads on"
+        if off and not name:
+            text += (
+                f", since the picture cannot ablate {'several heads' if off > 1 else 'a head that it lacks'}"
+            )
+        if shown < n_heads:
+            text += (
+                f". The picture shows the {shown} of {n_heads} heads whose ablation changes the prediction after "
+                "the last token most, at least one per layer"
+            )
+        return f"{text}. A head that you ablate in the picture becomes the only one ablated above"
 
     def arguments(self, view, state):
         chosen = (state["layer"], state["head"])
@@ -79,12 +92,16 @@ class CircuitPanel(Panel):
             position=arguments["position"],
             head=shown(circuit, arguments["chosen"]),
             ablated=only(circuit, arguments["ablated"]),
+            measure=MEASURES.index(self.measure),
         )
+        self.note.value = f"Run: {self.run(arguments)}."
         self.explorer.selection.value = json.dumps(self.told)
 
     def hear(self, choice):
         """Choose in the explorer what was chosen in this view, or in that of attention."""
         explorer, head = self.explorer, choice["head"]
+        if not explorer.is_current():
+            return
         layer, index = _head(head) if head else (explorer.layer.value, explorer.head.value)
         if "ablated" in choice:
             if choice["ablated"] != self.told["ablated"]:
@@ -123,7 +140,6 @@ class Patching(Panel):
     title = "patching"
     view = staticmethod(show_patch)
     fields = ("source", "right", "wrong")
-    run = "all heads on. A number is the logit difference after the last token under one patch: click it"
 
     def __init__(self, explorer):
         super().__init__(explorer)
@@ -137,6 +153,14 @@ class Patching(Panel):
         cfg, part = state["model"].cfg, self.controls["part"].value
         key = (self.explorer.subject, part, *(state[name] for name in self.fields))
         return key, cfg.n_layers / 2 * (state["tokens"].shape[1] if part == "resid" else cfg.n_heads)
+
+    def run(self, state):
+        text = "all heads on. A number is the logit difference after the last token under one patch: click it"
+        if state["source"] == self.explorer.subject.prompt:
+            text += ". Both texts are the same: change a word of the second text"
+        if state["right"].strip() == state["wrong"].strip():
+            text += ". Both answers are the same token: change one"
+        return text
 
     def arrange(self):
         for name in self.fields:
@@ -187,7 +211,6 @@ class Steering(Panel):
 
     title = "steering"
     view = staticmethod(show_steering)
-    run = "all heads on. The direction is added before the chosen layer, at the earliest before layer 1"
 
     def make_controls(self):
         kinds = {"difference of two kinds of text": "contrast", "a word in the unembedding": "word"}
@@ -204,6 +227,10 @@ class Steering(Panel):
     def arguments(self, view, state):  # before layer 0, texts that end alike do not differ
         last = state["model"].cfg.n_layers - 1
         return super().arguments(view, state | dict(layer=min(max(1, state["layer"]), last)))
+
+    def run(self, state):
+        layer = self.arguments(self.view, state)["layer"]
+        return f"all heads on. The direction is added before layer {layer}, that of “look at head” or layer 1"
 
     def cost(self, state):
         values = (control.value for control in self.controls.values())

@@ -11,7 +11,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.attention_view import attention_arcs
 from helpers.components import Head
-from helpers.explorer.views.predictions import ablation_hooks
+from helpers.explorer.views.predictions import ablation_hooks, visible
 from helpers.heatmaps import attention
 
 
@@ -29,7 +29,7 @@ def show_attention(
     with model.hooks(fwd_hooks=ablation_hooks(model, ablated)):
         _, cache = model.run_with_cache(tokens, names_filter=lambda name: name in names)
     patterns = torch.cat([cache[name][0] for name in names])  # [layer*head query key]
-    words = [model.tokenizer.decode(token) for token in tokens[0]]
+    words = [visible(model.tokenizer.decode(token)) for token in tokens[0]]
     n_heads = model.cfg.n_heads
     heads = [str(Head(*divmod(index, n_heads))) for index in range(len(patterns))]
     arcs = attention_arcs(patterns, words, heads, position)

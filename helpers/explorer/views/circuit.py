@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from IPython.display import HTML
 from jaxtyping import Int
 from torch import Tensor
@@ -13,7 +14,7 @@ from helpers.circuit_view import MEASURES, Circuit, circuit_view
 from helpers.components import Head
 from helpers.explorer.views.predictions import head_effects
 
-MOST_HEADS = 24
+MOST_HEADS = 24  # unless the model has more layers
 
 
 def show_circuit(
@@ -40,10 +41,20 @@ def only(circuit: Circuit, ablated: Sequence[tuple[int, int]]) -> str | None:
     return shown(circuit, ablated[0]) if len(ablated) == 1 else None
 
 
+def count_shown(model: TransformerBridge) -> int:
+    """Number of heads that the view shows."""
+    cfg = model.cfg
+    return min(cfg.n_layers * cfg.n_heads, max(MOST_HEADS, cfg.n_layers))
+
+
 @lru_cache(maxsize=2)
 def read_strongest(model: TransformerBridge, tokens: Int[Tensor, "1 pos"], edge_effects: bool) -> Circuit:
-    """The data of the heads whose ablation changes the prediction after the last token most."""
-    effects = head_effects(model, tokens, tokens.shape[1] - 1).abs().flatten()
-    strongest = effects.topk(min(MOST_HEADS, len(effects))).indices.sort().values.tolist()
+    """The data of the heads whose ablation changes the prediction after the last token most.
+
+    At least one head of each layer is among them.
+    """
+    effects = head_effects(model, tokens, tokens.shape[1] - 1).abs()
+    effects.scatter_(1, effects.argmax(dim=1, keepdim=True), torch.inf)
+    strongest = effects.flatten().topk(count_shown(model)).indices.sort().values.tolist()
     heads = [divmod(index, model.cfg.n_heads) for index in strongest]
     return read_circuit(model, tokens, heads=heads, effects=edge_effects)

@@ -121,6 +121,6 @@ def _row(
     """A row of the table, as HTML."""
     text = escape(model.tokenizer.decode(tokens[0, 1:]))
     return (
-        f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{text}</td>"
+        f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{text}…</td>"
         f"<td>{added:.1f}</td><td>{perplexity:.1f}</td><td>{kl_divergence:.2f}</td></tr>"
     )
