@@ -4,6 +4,7 @@ It is drawn by circuitsvis (https://github.com/TransformerLensOrg/CircuitsVis), 
 that package. The first view of a notebook carries the bundle, later views hold their data only. On
 Colab every output is a page of its own, so every view carries it. A static picture inside each view
 serves print, GitHub and notebooks that are not trusted. Tokens are shown as text and never run.
+attention_view.js draws the arcs of all heads.
 """
 
 import base64
@@ -22,7 +23,7 @@ from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json
+from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json, view_script
 from helpers.theme import BLUE, GREY, INK, ORANGE, WHITE, WIDTH, shade
 
 BUNDLE = Path(circuitsvis.__file__).parent / "dist/cdn/iife.js"
@@ -33,8 +34,13 @@ WORDS = {  # in the bundle → the course's
     b"`Dest: ": b"`query: ",
     b"`Val: ": b"`attention: ",
 }
-# the selector at the left, the chosen head at the right, in the course's colours
+LEAST_ARC = 0.05  # attention that is drawn as an arc
+# The selector at the left, the chosen head at the right, in the course's colours. circuitsvis knows
+# light pages only: on a dark page all is inverted, and hues are turned back.
 LAYOUT = f"""<style>
+:is([data-jp-theme-light=false], [theme=dark]) :is(.attention-heads, .circuits-view) {{
+  filter: invert(1) hue-rotate(180deg); }}
+.circuits-view {{ background: {WHITE}; color: {INK}; width: fit-content; max-width: 100%; }}
 .attention-heads {{ background: {WHITE}; color: {INK}; max-width: {WIDTH}px; }}
 .attention-heads > div {{ display: grid; grid-template: auto 1fr / 270px 410px; height: 410px; gap: 0 10px;
   margin: 0 !important; padding: 5px !important; }}
@@ -57,7 +63,8 @@ def attention_heads(
 ) -> HTML:
     """Attention patterns of several heads, all of them small and the chosen head large.
 
-    Hover over a token to see the keys that it attends to.
+    Below stand the arcs of all heads (``attention_arcs``). Hover over a token to see the keys that
+    it attends to.
 
     >>> import torch
     >>> attention_heads(torch.eye(2)[None], ["a", "b"], names=["0.1"])
@@ -67,7 +74,44 @@ def attention_heads(
     _check_patterns(patterns, tokens, len(names))
     static = "".join(_picture(pattern, name) for pattern, name in zip(patterns, names))
     data = dict(attention=rounded(patterns), tokens=list(tokens), attentionHeadNames=names)
-    return _view("AttentionHeads", static, "attention-heads", **data, **SCALE)
+    view = _view("AttentionHeads", static, "attention-heads", **data, **SCALE)
+    return HTML(view.data + attention_arcs(patterns, tokens, names, still=False).data)
+
+
+def attention_arcs(
+    patterns: Float[Tensor, "head query key"],
+    tokens: Sequence[str],
+    names: Sequence[str],
+    position: int | None = None,
+    still: bool = True,
+) -> HTML:
+    """Small multiples: each head's arcs from one query to the keys that it attends to.
+
+    The query is the token that the pointer is over, at the start ``position``, the last unless
+    given. A page that runs no script keeps a ``still`` image of the start.
+
+    >>> import torch
+    >>> attention_arcs(torch.eye(2)[None], ["a", "b"], names=["0.1"])
+    <IPython.core.display.HTML object>
+    """
+    _check_patterns(patterns, tokens, len(names))
+    query = len(tokens) - 1 if position is None else position
+    if not 0 <= query < len(tokens):
+        raise ValueError(f"expected a position from 0 to {len(tokens) - 1}, got {position}.")
+    edges = [
+        [[(key, weight) for key, weight in enumerate(row) if weight >= LEAST_ARC] for row in head]
+        for head in rounded(patterns)
+    ]
+    content = safe_json(
+        dict(tokens=list(tokens), names=list(names), edges=edges, position=query, colour=BLUE)
+    )
+    view_id = fresh_id(content)
+    name = f"each head (row) from {query} “{tokens[query]}” to each key (column)"
+    picture = f"<p>Run this cell to explore the picture.</p>{_picture(patterns[:, query], name, 240)}"
+    return HTML(
+        f'<div id="{view_id}" class="{VERBATIM_CLASSES}">{picture * still}</div>'
+        + view_script("attention_view", view_id, content)
+    )
 
 
 def attention_pattern(
@@ -118,7 +162,7 @@ def _check_patterns(patterns: Tensor, tokens: Sequence[str], n_heads: int) -> No
     check_drawable(patterns)
 
 
-def _view(element: str, static: str, style_class: str = "", **data) -> HTML:
+def _view(element: str, static: str, style_class: str = "circuits-view", **data) -> HTML:
     """A circuitsvis element; ``static`` is the picture in its place until it is drawn."""
     content = safe_json(data)
     view_id = fresh_id(content)

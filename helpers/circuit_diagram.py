@@ -41,7 +41,7 @@ class Arrow(NamedTuple):
     end: str
     size: float = 0.3
     label: str = ""
-    refuted: bool = False
+    unsupported: bool = False
 
 
 def circuit_diagram(
@@ -54,8 +54,8 @@ def circuit_diagram(
 ) -> go.Figure:
     """Roles as boxes over positions; arrows from positions in blue, from roles in orange.
 
-    Refuted arrows are grey and dashed. ``layers`` names the layers at the vertical axis. ``note``
-    is a sentence above, for a diagram without arrows.
+    Arrows that the measures do not show are grey and dashed. ``layers`` names the layers at the
+    vertical axis. ``note`` is a sentence above, for a diagram without arrows.
 
     >>> roles = {"induction": Role("B", 1, ["1.0"])}
     >>> figure = circuit_diagram(["A", "B"], roles, [Arrow("A", "induction", 0.9)], "Induction")
@@ -208,13 +208,14 @@ class _Layout:
 
 def _trace(arrow: Arrow, path: Sequence[Point], from_role: bool) -> go.Scatter:
     """An arrow with a dot at its start; hovering shows its label."""
-    colour = GREY if arrow.refuted else ORANGE if from_role else BLUE
+    colour = GREY if arrow.unsupported else ORANGE if from_role else BLUE
     width, inner = 1.5 + 6.5 * min(1.0, arrow.size), len(path) - 2
-    line = dict(color=colour, width=width, simplify=False, dash="dash" if arrow.refuted else "solid")
+    line = dict(color=colour, width=width, simplify=False, dash="dash" if arrow.unsupported else "solid")
     symbols, sizes = ["circle", *["arrow"] * (inner + 1)], [width + 5, *[0] * inner, 9 + 1.5 * width]
     marker = dict(symbol=symbols, size=sizes, angleref="previous", color=colour, opacity=1, line_width=0)
     name = verbatim(f"{arrow.start} → {arrow.end}")
-    hover = f"{name} {verbatim(arrow.label)}{' (refuted)' if arrow.refuted else ''}<extra></extra>"
+    remark = " (not shown by the measures)" if arrow.unsupported else ""
+    hover = f"{name} {verbatim(arrow.label)}{remark}<extra></extra>"
     x, y = zip(*path)
     return go.Scatter(
         x=x,
@@ -233,9 +234,9 @@ def _kind(arrows: Sequence[Arrow]) -> str:
     widest = max(arrows, key=lambda arrow: arrow.size, default=None)
     if widest is None:
         return "Diagram without arrows"
-    refuted = sum(arrow.refuted for arrow in arrows)
+    grey = sum(arrow.unsupported for arrow in arrows)
     return (
-        f"Diagram of {len(arrows)} arrows{f', {refuted} of them refuted' if refuted else ''}, "
+        f"Diagram of {len(arrows)} arrows{f', {grey} of them unsupported' if grey else ''}, "
         f"the widest from {widest.start} to {widest.end}"
     )
 

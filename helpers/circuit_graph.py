@@ -6,30 +6,21 @@ head reads. The picture follows Wang et al. 2022, "Interpretability in the Wild"
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.circuit_view import LEAST_WEIGHT, Circuit, Edge, Read
 from helpers.components import PORTS, Head, check_heads, per_query_head
 from helpers.forward import Forward
-from helpers.run import Run
+from helpers.run import Metric, Run, Step
 from helpers.sequences import check_one_text
 
 CANDIDATES = 5  # next tokens shown at each position
-ROWS = 64  # cuts in one batch
-
-
-class Cut(NamedTuple):
-    """What is taken out of a head's z: ``amount`` at one query, or at all."""
-
-    head: Head
-    query: int | slice
-    amount: Tensor
 
 
 @torch.no_grad()
@@ -38,12 +29,14 @@ def read_circuit(
     tokens: Int[Tensor, "..."],
     roles: Mapping[tuple[int, int], str] | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
+    effects: bool = True,
 ) -> Circuit:
     """Measure one text ``[1, pos]`` for the circuit view.
 
     ``heads``: those that the view shows, all unless given. ``roles``: names that measures gave to
     heads. A head is ablated by setting its z to zero. An edge from a key to a query is cut by
-    taking  attention · value  of that key out of the head's z at the query.
+    taking  attention · value  of that key out of the head's z at the query. Without ``effects`` no
+    edge is cut: that takes most of the time.
 
     >>> from helpers.models import load_model
     >>> model = load_model("attn-only-1l")
@@ -55,20 +48,19 @@ def read_circuit(
     every = [(layer, head) for layer in range(model.cfg.n_layers) for head in range(model.cfg.n_heads)]
     shown = [Head(*head) for head in (every if heads is None else heads)]
     check_heads(model, shown)
-    forward = Forward(model)
+    forward = Forward(model, every_position=True)
     run = forward.run(tokens)
     patterns = [
         forward.attention.pattern(q, k, i, run.rotary)[0] for i, (q, k) in enumerate(zip(run.q, run.k))
     ]
-    values = [per_query_head(v, model.cfg.n_heads, axis=2)[0] for v in run.v]  # [key head d_head]
     attention = torch.stack([patterns[layer][head] for layer, head in shown])
     moved = [_moved(forward, v, layer) for layer, v in enumerate(run.v)]
     lens_log_probs = _logits(forward, torch.cat(run.resid_pre)).log_softmax(dim=-1)  # [layer pos d_vocab]
     lens, log_probs = lens_log_probs.max(dim=-1), lens_log_probs[-1]
     top = log_probs.topk(CANDIDATES, dim=-1)
-    ablations = [Cut(head, slice(None), run.z[head.layer][0, :, head.head]) for head in shown]
-    without = torch.cat([*_log_probs_without(forward, run, ablations)])  # [head pos d_vocab]
-    likeliest = without.max(dim=-1)
+    outputs = [run.z[layer][0, :, head] @ forward.W_O[layer, head] for layer, head in shown]
+    without = _sweep(forward, run, shown, outputs, 0, lambda logits: logits.log_softmax(dim=-1))
+    likeliest = without.max(dim=-1)  # of [head pos d_vocab]
 
     def words(ids: Int[Tensor, "..."]) -> str | list:
         """Return a token as text, an array of tokens as nested lists."""
@@ -80,7 +72,7 @@ def read_circuit(
         roles=[(roles or {}).get(head, "") for head in shown],
         attention=attention,
         sizes=attention * torch.stack([moved[layer][head] for layer, head in shown]).norm(dim=-1)[:, None],
-        edges=_edges(forward, run, shown, attention, values, log_probs),
+        edges=list(_edges(forward, run, shown, attention, moved, log_probs if effects else None)),
         reads=list(_reads(forward, run, shown, attention, moved)),
         logit_lens=words(lens.indices),
         lens_probabilities=lens.values.exp(),
@@ -92,21 +84,23 @@ def read_circuit(
     )
 
 
-def _log_probs_without(
-    forward: Forward, run: Run, cuts: Sequence[Cut]
-) -> Iterator[Float[Tensor, "cut pos d_vocab"]]:
-    """Log-probabilities of the next token under each cut, in batches."""
-    for start in range(0, len(cuts), ROWS):
-        batch = cuts[start : start + ROWS]
+def _sweep(
+    forward: Forward,
+    run: Run,
+    heads: Sequence[Head],
+    cuts: Sequence[Float[Tensor, "pos d_model"]],
+    start: int,
+    metric: Metric,
+) -> Float[Tensor, "cut pos ..."]:
+    """Metric with each cut, from position ``start`` on: it is taken out of a head's output."""
 
-        def cut_z(z, layer, batch=batch):
-            for row, cut in enumerate(batch):
-                if cut.head.layer == layer:
-                    z[row, cut.query, cut.head.head] -= cut.amount
-            return z
+    def minus(step: Step) -> Float[Tensor, "cut 1 pos d_model"] | None:
+        chosen = [-cut[None] for head, cut in zip(heads, cuts) if (head.layer, "resid_mid") == step]
+        return torch.stack(chosen) if chosen else None
 
-        x = run.resid_pre[0].expand(len(batch), -1, -1)
-        yield _logits(forward, forward.end_under(cut_z, x, run)).log_softmax(dim=-1)
+    by_layer = sorted(range(len(heads)), key=lambda i: heads[i].layer)  # the order of the sweep, stable
+    values = forward.sweep(run, minus, start, metric)[:, 0]
+    return values[torch.tensor(by_layer).argsort()]
 
 
 def _edges(
@@ -114,23 +108,30 @@ def _edges(
     run: Run,
     heads: Sequence[Head],
     attention: Float[Tensor, "shown query key"],
-    values: Sequence[Float[Tensor, "key head d_head"]],
-    log_probs: Float[Tensor, "pos d_vocab"],
-) -> list[Edge]:
-    """Each edge that is drawn, with its effects at the query's position and at every later one."""
-    edges = (attention >= LEAST_WEIGHT).nonzero().tolist()
-    cuts = [
-        Cut(heads[i], query, attention[i, query, key] * values[heads[i].layer][key, heads[i].head])
-        for i, query, key in edges
-    ]
-    best = log_probs.max(dim=-1)
-    effects = [
-        best.values - without[:, torch.arange(len(best.indices)), best.indices]
-        for without in _log_probs_without(forward, run, cuts)
-    ]
-    return [
-        Edge(i, query, key, row[query:].tolist()) for (i, query, key), row in zip(edges, torch.cat(effects))
-    ]
+    moved: Sequence[Float[Tensor, "head key d_model"]],
+    log_probs: Float[Tensor, "pos d_vocab"] | None,
+) -> Iterator[Edge]:
+    """Each edge that is drawn, with its effects at the query's position and at every later one.
+
+    Without the log-probabilities of the run no effect is measured.
+    """
+    for query, length in enumerate(range(attention.shape[1], 0, -1)):
+        edges = (attention[:, query] >= LEAST_WEIGHT).nonzero().tolist()
+        if log_probs is None or not edges:
+            yield from (Edge(i, query, key, []) for i, key in edges)
+            continue
+        best = log_probs.max(dim=-1)
+        senders = [heads[i] for i, _ in edges]
+        cuts = [
+            pad(attention[i, query, key] * moved[head.layer][head.head, key][None], (0, 0, 0, length - 1))
+            for head, (i, key) in zip(senders, edges)
+        ]
+
+        def of_the_best(logits, query=query, best=best):
+            return logits.log_softmax(dim=-1).gather(2, best.indices[None, query:, None])[..., 0]
+
+        effects = best.values[query:] - _sweep(forward, run, senders, cuts, query, of_the_best)
+        yield from (Edge(i, query, key, row) for (i, key), row in zip(edges, effects.tolist()))
 
 
 def _reads(

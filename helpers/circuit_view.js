@@ -6,13 +6,18 @@
   const inLayer = layers.map((layer) => heads.flatMap((_, i) => layerOf[i] === layer ? [i] : []));
   const most = Math.max(...inLayer.map((row) => row.length));
   const height = 88 + LAYER * layers.length;
-  const numberOf = (name) => name === null ? null : heads.indexOf(name);
+  const numberOf = (name) => heads.includes(name) ? heads.indexOf(name) : null;
+  const nameOf = (head) => head === null ? null : heads[head];
   const state = { position: data.position, measure: data.measure, head: numberOf(data.head), hover: null, ablated: numberOf(data.ablated) };
   const edgesOf = heads.map(() => new Map());  // head → query → [[key, effects]]
   data.edges.forEach(([head, query, key, effects]) => {
     if (!edgesOf[head].has(query)) edgesOf[head].set(query, []);
     edgesOf[head].get(query).push([key, effects]);
   });
+  // in the explorer: an input that the kernel hears of, and a text by which it answers
+  const explorer = root.closest(".explorer"), choice = explorer?.querySelector(".explorer-choice input"), selection = explorer?.querySelector(".explorer-selection");
+  const measured = data.edges.every((edge) => edge[3].length);  // effects of edges
+  let known = "", sent = 0;  // the choice that both sides know; when the view last told of one
   const largestSize = Math.max(...data.sizes.flat(2), 1e-9);
   const named = (head) => heads[head] + (roles[head] ? ` (${roles[head]})` : "");
   const inRange = (value, count) => Math.min(count - 1, Math.max(0, value));
@@ -36,7 +41,8 @@
   bar.style.cssText = "display: flex; flex-wrap: wrap; gap: 0.4em 1.2em; align-items: center; margin: 0.4em 0";
   scroll.style.cssText = "overflow-x: auto";
   below.style.cssText = "display: flex; flex-wrap: wrap; gap: 0 2em; align-items: flex-start";
-  const measureBox = select("width of an edge", data.measures.map((text, i) => [i, text]), (value) => { state.measure = Number(value); });
+  const measureBox = select("width of an edge", data.measures.flatMap((text, i) => measured || choice || !isEffect(i) ? [[i, text]] : []),
+    (value) => { if (isEffect(value) && !measured) tell({ ...chosen(), measure: Number(value) }); else state.measure = Number(value); });
   const headBox = select("head", [["", "all"], ...heads.map((_, i) => [i, named(i)])], (value) => { state.head = value === "" ? null : Number(value); });
   const button = add(bar, "button");
   button.type = "button";
@@ -75,8 +81,28 @@
   };
   new ResizeObserver(() => { if (scroll.clientWidth && scroll.clientWidth !== width) { resize(); draw(); } }).observe(scroll);
   resize();
+  known = JSON.stringify(chosen());
   draw();
+  if (selection) {
+    const listener = new MutationObserver(() => root.isConnected ? hear() : listener.disconnect());
+    listener.observe(selection, { childList: true, characterData: true, subtree: true });
+    hear();
+  }
 
+  function isEffect(measure) { return data.measures[measure].startsWith("effect"); }
+  function chosen() { return { position: state.position, head: nameOf(state.head), ablated: nameOf(state.ablated), measure: state.measure }; }
+  function tell(choices) {  // sets the input as a person would: the event makes the widget send it
+    sent = Date.now();
+    choice.value = JSON.stringify({ ...choices, at: sent });
+    choice.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  function hear() {  // an answer to an earlier choice than the last one is old
+    const { position, head, ablated, at } = JSON.parse(selection.textContent || "{}");
+    if (!(position < n) || at < sent) return;
+    Object.assign(state, { position, head: numberOf(head), ablated: numberOf(ablated) });
+    known = JSON.stringify(chosen());
+    draw();
+  }
   function ablate(head) { state.ablated = head === null || state.ablated === head ? null : head; }
   function hover(node) {
     const head = node ? Number(node.dataset.head) : null;
@@ -137,9 +163,13 @@
     drawBars();
     summary.textContent = sentence();
     drawTable();
+    if (choice && known !== JSON.stringify(chosen())) {
+      known = JSON.stringify(chosen());
+      tell(chosen());
+    }
   }
   function widths() {  // [head, query, key, width between -1 and 1, number] of all edges of the chosen position
-    if (data.measures[state.measure].startsWith("effect")) {
+    if (isEffect(state.measure)) {
       const all = data.edges.filter(([, query]) => query <= state.position)
         .map(([head, query, key, effects]) => [head, query, key, effects[state.position - query]]);
       const largest = Math.max(...all.map((edge) => Math.abs(edge[3])), 1e-9);
@@ -168,7 +198,7 @@
       element("path", { d: `M${nodeX(sender, position)} ${y(sender) - 5} L${x(position)} ${y(focus) + 36}`, fill: "none", stroke: "currentColor",
                         "stroke-width": 1.5, "stroke-dasharray": "3 2", "data-read": `${sender} ${position}` }, lines);
       label(sender, position, `${named(sender)} → ${ports.map((port) => port.toUpperCase()).join(", ")}`);
-      if (!data.measures[state.measure].startsWith("effect")) edgesAt(sender, position).forEach((edge) => drawEdge(edge, 0.95, false));
+      if (!isEffect(state.measure)) edgesAt(sender, position).forEach((edge) => drawEdge(edge, 0.95, false));
     });
     function label(head, position, text) {  // above a node, clear of the picture's edges and of other labels
       const place = `${position} ${y(head)}`, at = nodeX(head, position), last = x(n - 1) + step / 2;

@@ -1,7 +1,8 @@
 """The circuit view: heads above a text, what each reads, and what changes when it is ablated.
 
 ``helpers.circuit_graph.read_circuit`` makes the data. circuit_view.js draws them, with no kernel
-and no network. A page that runs no script keeps a still image.
+and no network. A page that runs no script keeps a still image. In the explorer the view also tells
+the kernel what is chosen in it, and hears what is chosen elsewhere.
 """
 
 import base64
@@ -24,7 +25,8 @@ WIDTH, LAYER_HEIGHT = 1000, 84  # of the still image, in pixels
 class Edge(NamedTuple):
     """An edge, and how far the log-probability of the likeliest token falls without it.
 
-    ``head`` counts the shown heads; ``effects`` are those at the query's position and after it.
+    ``head`` counts the shown heads; ``effects`` are those at the query's position and after it, and
+    empty if they were not measured.
     """
 
     head: int

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements.txt"
-NEEDED = ("torch", "transformer_lens", "circuitsvis", "plotly", "ipywidgets", "einops", "jaxtyping")
+NEEDED = ("torch", "transformer_lens", "circuitsvis", "plotly", "ipywidgets", "einops", "gguf", "jaxtyping")
 UNTOUCHED = ("torch", "numpy", "transformers", "ipywidgets", "plotly")  # in Colab's and Kaggle's versions
 
 

@@ -33,7 +33,7 @@ PARTS_OF_ATTENTION = {"q", "k", "v", "qkv", "o", "q_norm", "k_norm"}
 
 
 class Forward:
-    """Forward pass of a decoder, whose logits are read at the last position.
+    """Forward pass of a decoder, whose logits are read at the last position, or at every position.
 
     It knows GPT-2, shortformer and models of the kind of Llama, Qwen and GPT-NeoX: rotary
     positions, shared keys and values, gated MLPs, attention and MLP in parallel. Raises
@@ -47,10 +47,11 @@ class Forward:
     torch.Size([1, 4, 6, 64])
     """
 
-    def __init__(self, model: TransformerBridge, max_bytes: int = MAX_BATCH_BYTES):
+    def __init__(self, model: TransformerBridge, max_bytes: int = MAX_BATCH_BYTES, every_position=False):
         _check_supported(model)
         self.model, self.max_bytes, self.compared = model, max_bytes, False
         self.n_layers, self.attention = model.cfg.n_layers, Attention(model)
+        self.trimmed = None if every_position else self.n_layers - 1  # layer of the last position only
         self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U
         self.parallel = bool(getattr(model.cfg, "parallel_attn_mlp", False))
         self.window = getattr(getattr(model.original_model, "config", None), "sliding_window", None)
@@ -106,7 +107,7 @@ class Forward:
     @torch.no_grad()
     def _compare_logits(self, run: Run, expected: Float[Tensor, " d_vocab"]) -> None:
         """Raise ``ValueError`` unless the first prompt has the logits that the model computed."""
-        logits = self.logits(run.resid_pre[0][:1], self.steps[0], run)[0]
+        logits = self.logits(run.resid_pre[0][:1], self.steps[0], run).flatten(0, -2)[-1]
         spread = expected.std().nan_to_num().item()
         tolerance = max(0.01, 4 * sqrt(torch.finfo(expected.dtype).eps))  # of the spread
         if not torch.allclose(logits, expected, rtol=1e-5, atol=tolerance * spread, equal_nan=True):
@@ -123,7 +124,7 @@ class Forward:
         deltas: Callable[[Step], Float[Tensor, "patch prompt pos d_model"] | None],
         start: int,
         metric: Metric,
-    ) -> Float[Tensor, "patch prompt"]:
+    ) -> Float[Tensor, "patch prompt ..."]:
         """Metric under every patch, computed in batches that keep below ``max_bytes``.
 
         ``deltas(step)`` is what each patch of a step adds to the stream from position ``start`` on.
@@ -146,8 +147,8 @@ class Forward:
 
     def _patches_per_batch(self, base: Run, start: int) -> int:
         prompts, length = base.tokens.shape
-        cfg = self.model.cfg
-        row_bytes = 4 * (length - start) * (12 * cfg.d_model + cfg.n_heads * length) + 4 * cfg.d_vocab
+        read, cfg = length - start if self.trimmed is None else 1, self.model.cfg
+        row_bytes = 4 * (length - start) * (12 * cfg.d_model + cfg.n_heads * length) + 4 * read * cfg.d_vocab
         return max(1, int(self.max_bytes / (row_bytes * prompts)))
 
     def finish(
@@ -158,7 +159,7 @@ class Forward:
         metric: Metric,
         start: int = 0,
         port_values: PortValues | None = None,
-    ) -> Float[Tensor, "patch prompt"]:
+    ) -> Float[Tensor, "patch prompt ..."]:
         """Metric after the steps from ``step`` to the end, for each of the patches in ``x``."""
         if isinstance(metric, LogitDiff):
             end = self.normalized_end(x, step, base, start, port_values)
@@ -175,18 +176,18 @@ class Forward:
         base: Run,
         start: int = 0,
         port_values: PortValues | None = None,
-    ) -> Float[Tensor, "row d_vocab"]:
-        """Logits at the last position after the steps from ``step`` to the end."""
+    ) -> Float[Tensor, "row ... d_vocab"]:
+        """Logits after the steps from ``step`` to the end: at the last position, or at every."""
         logits = self.normalized_end(x, step, base, start, port_values) @ self.W_U
         return logits if self.b_U is None else logits + self.b_U
 
     def normalized_end(
         self, x: Float[Tensor, "row pos d_model"], step: Step, base: Run, start: int, ports: PortValues | None
-    ) -> Float[Tensor, "row d_model"]:
-        """Stream that the unembedding reads at the last position, after the steps from ``step``."""
+    ) -> Float[Tensor, "row ... d_model"]:
+        """Stream that the unembedding reads, after the steps from ``step``."""
         for following in self.steps[self.steps.index(step) : -1]:
             x = self.advance(x, following, base, start, ports)
-        return self.ln_final(x[:, -1])
+        return self.ln_final(x if self.trimmed is None else x[:, -1])
 
     def logit_of(
         self, normalized: Float[Tensor, "patch prompt d_model"], tokens: Int[Tensor, " prompt"]
@@ -248,13 +249,13 @@ class Forward:
     def z(
         self, x: Float[Tensor, "row pos d_model"], layer: int, base: Run, start: int, port_values: PortValues
     ) -> Float[Tensor, "row query head d_head"]:
-        """Return z of a layer that reads ``x``; in the last layer at the last position only.
+        """Return z of a layer that reads ``x``; in the last layer only where logits are read.
 
         Keys and values before ``start`` are those of ``base``. ``port_values[layer, port]``, a list
         of (head, values), replaces the queries, keys or values of some query heads.
         """
         attention, end = self.attention, start + x.shape[1]
-        first_query = end - 1 if layer == self.n_layers - 1 else start
+        first_query = end - 1 if layer == self.trimmed else start
         normalized = self.ln1[layer](x)
         ports = {port: attention.project(normalized, layer, port, start) for port in ("k", "v")}
         ports["q"] = attention.project(normalized[:, first_query - start :], layer, "q", first_query)

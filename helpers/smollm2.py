@@ -20,8 +20,7 @@ from platformdirs import user_cache_dir
 from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
-from transformers.utils.quantization_config import GgufConfig
+from transformers.utils import logging, quantization_config
 
 from helpers.hub_errors import ModelError
 
@@ -123,6 +122,12 @@ def _bytes_in(folder: Path) -> int:
     return total
 
 
+def _unpacked() -> dict:
+    """Return the option that unpacks all weights; transformers on Colab knows none, and does so."""
+    config = getattr(quantization_config, "GgufConfig", None)
+    return {"quantization_config": config(dequantize=True)} if config else {}
+
+
 def _convert(weights: Path, model: Path) -> None:
     """Save the model and the tokenizer of a GGUF file in Hugging Face format."""
     file = {"gguf_file": weights.name}
@@ -130,7 +135,7 @@ def _convert(weights: Path, model: Path) -> None:
     logging.set_verbosity_error()
     try:
         network = AutoModelForCausalLM.from_pretrained(
-            weights.parent, **file, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+            weights.parent, **file, dtype=torch.float32, **_unpacked()
         )
         network.save_pretrained(model)
         (model / "model.safetensors").chmod(0o644)  # a cache may be shared

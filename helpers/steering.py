@@ -5,7 +5,7 @@ et al. 2023, https://arxiv.org/abs/2308.10248; Rimsky et al. 2023,
 https://arxiv.org/abs/2312.06681).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -35,13 +35,10 @@ def contrast_vector(
             "expected lists of texts of both kinds, got an empty list or a single text: "
             "pass at least one text of each kind, in a list."
         )
-    name = f"blocks.{layer}.hook_resid_pre"
 
     def mean_stream(texts: Sequence[str]) -> Float[Tensor, " d_model"]:
-        runs = [
-            model.run_with_cache(model.to_tokens(text), names_filter=name)[1][name][0, -1] for text in texts
-        ]
-        return torch.stack(runs).mean(dim=0)
+        streams = [model(model.to_tokens(text), stop_at_layer=layer)[0, -1] for text in texts]
+        return torch.stack(streams).mean(dim=0)
 
     return mean_stream(positive) - mean_stream(negative)
 
@@ -96,13 +93,33 @@ def generate(
     torch.Size([1, 8])
     """
     check_one_text(tokens)
-    generator = torch.Generator().manual_seed(seed)
     free_positions = model.cfg.n_ctx - tokens.shape[1]
     if free_positions >= 0:  # the model itself refuses a text that is too long
         count = min(count, free_positions)
-    for _ in range(count):
+
+    def next_logits(tokens: Tensor) -> Tensor:
         with model.hooks(fwd_hooks=list(hooks)):
-            logits = model(tokens)[0, -1]
+            return model(tokens)[0, -1]
+
+    return sample(next_logits, tokens, count, temperature, seed)
+
+
+@torch.no_grad()
+def sample(
+    next_logits: Callable[[Tensor], Tensor],
+    tokens: Int[Tensor, "1 pos"],
+    count: int,
+    temperature: float = 0.8,
+    seed: int = 0,
+) -> Int[Tensor, "1 longer"]:
+    """``tokens`` and ``count`` more; ``next_logits`` of a text are those [d_vocab] after its end.
+
+    >>> sample(lambda tokens: torch.arange(3.0), torch.tensor([[1]]), count=2, temperature=0.0)
+    tensor([[1, 2, 2]])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        logits = next_logits(tokens)
         following = (
             torch.multinomial((logits / temperature).softmax(dim=-1).cpu(), 1, generator=generator)
             if temperature > 0
@@ -139,9 +156,23 @@ def side_effects(
     >>> list(effects), effects["KL"]
     (['perplexity', 'perplexity, steered', 'KL'], 0.0)
     """
-    plain = model(tokens)[:, :-1]
+    plain = model(tokens)
     with model.hooks(fwd_hooks=list(hooks)):
-        steered = model(tokens)[:, :-1]
+        return compare_predictions(plain, model(tokens), tokens)
+
+
+def compare_predictions(
+    plain: Float[Tensor, "text pos d_vocab"],
+    steered: Float[Tensor, "text pos d_vocab"],
+    tokens: Int[Tensor, "text pos"],
+) -> dict[str, float]:
+    """Perplexities of a text under both logits, and the mean KL divergence in nats per token.
+
+    >>> logits = torch.zeros(1, 3, 2)
+    >>> compare_predictions(logits, logits, torch.tensor([[0, 1, 1]]))["perplexity"]
+    2.0
+    """
+    plain, steered = plain[:, :-1], steered[:, :-1]
     following = tokens[:, 1:].flatten().to(plain.device)
     losses = [cross_entropy(logits.flatten(0, 1), following) for logits in (plain, steered)]
     return {

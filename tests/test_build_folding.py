@@ -42,7 +42,10 @@ def test_a_folded_cell_shows_text_and_pictures_without_scripts():
     printed, drawn = (cell.outputs[0].data["text/html"] for cell in notebook.cells[3:5])
     assert printed.startswith("<details><summary>") and "loss &lt; 2" in printed
     assert "<p>a view</p>" in printed and "script" not in printed
-    assert '<img alt="Heatmap: &lt;a&gt;" src="data:image/png;base64,aGVsbG8=">' in drawn
+    assert (
+        '<img style="background: #ffffff" alt="Heatmap: &lt;a&gt;" src="data:image/png;base64,aGVsbG8=">'
+        in drawn
+    )
 
 
 def test_what_nbval_compares_is_kept_and_pictures_are_not():

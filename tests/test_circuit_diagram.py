@@ -16,7 +16,7 @@ ROLES = {
     "name mover": Role("END", 2, ["2.0", "2.1", "2.2", "2.3"]),
 }
 ARROWS = [
-    Arrow("S1", "duplicate token", 0.1, "0.10", refuted=True),
+    Arrow("S1", "duplicate token", 0.1, "0.10", unsupported=True),
     Arrow("S2", "S-inhibition", 0.9, "0.90"),
     Arrow("IO", "name mover", 0.4, "0.40"),
     Arrow("S-inhibition", "name mover", 1.0, "Q 2.6"),
@@ -41,7 +41,7 @@ def test_width_and_colour_of_an_arrow_say_what_was_measured(figure):
     assert [widths.index(width) for width in sorted(widths)] == [0, 5, 2, 4, 1, 3]
     assert [trace.line.color for trace in drawn.values()] == [GREY, BLUE, BLUE, ORANGE, ORANGE, ORANGE]
     assert [trace.line.dash for trace in drawn.values()] == ["dash", *["solid"] * 5]
-    assert "(refuted)" in drawn["S1 → duplicate token"].hovertemplate
+    assert "(not shown by the measures)" in drawn["S1 → duplicate token"].hovertemplate
 
 
 def boxes(figure):
@@ -90,7 +90,7 @@ def test_without_an_answer_there_are_places_and_a_sentence():
 def test_the_alternative_text_counts_arrows_and_names_the_widest(figure):
     text = alternative_text(figure.to_plotly_json())
     assert text.startswith(
-        "Diagram of 6 arrows, 1 of them refuted, the widest from S-inhibition to name mover: A"
+        "Diagram of 6 arrows, 1 of them unsupported, the widest from S-inhibition to name mover: A"
     )
     assert "S-inhibition 1.4" in text and len(text) < 300
 

@@ -115,6 +115,22 @@ def test_chosen_heads_alone(shipped_model):
     circuit = read_circuit(model, TOKENS, heads=[(1, 2), (0, 4)])
     assert circuit.heads == ["1.2", "0.4"] and circuit.attention.shape == (2, 8, 8)
     assert {read.receiver for read in circuit.reads} <= {0}
+    assert len(circuit.without) == 2  # in the order of the heads, not of the layers
+    turned = read_circuit(model, TOKENS, heads=[(0, 4), (1, 2)])
+    close(circuit.without, turned.without.flip(0))
+    effects = [
+        {edge[1:3]: edge.effects for edge in c.edges if c.heads[edge.head] == "1.2"}
+        for c in (circuit, turned)
+    ]
+    assert effects[0].keys() == effects[1].keys()
+    for edge in effects[0]:
+        close(effects[0][edge], torch.tensor(effects[1][edge]))
+
+
+def test_without_effects_the_edges_are_the_same(shipped_model):
+    model = shipped_model("attn-only-2l")
+    measured, quick = (read_circuit(model, TOKENS, effects=effects) for effects in (True, False))
+    assert [edge._replace(effects=[]) for edge in measured.edges] == quick.edges
 
 
 @pytest.mark.parametrize(

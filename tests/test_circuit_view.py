@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -170,6 +171,55 @@ def test_keys_choose_a_position_and_a_head_and_ablate(page, circuit):
     assert text.startswith("After position 9, “ cat”") and "Without 0.1" in text
     page.keyboard.press("Escape")
     assert "Without" not in page.locator("[aria-live]").text_content() and page.errors == []
+
+
+EXPLORER = """<script>var heard = undefined</script><div class=explorer><span class=explorer-choice><input onchange="heard = JSON.parse(value)"></span>
+<span class=explorer-selection>%s</span>%s</div>"""
+HEARD = "(({at, ...choice}) => choice)(heard)"  # without its time
+
+
+def test_in_the_explorer_a_choice_is_told_once_and_an_answer_is_heard(page, circuit):
+    """The input and the text stand for the widgets of the explorer."""
+    show(page, EXPLORER % ("", circuit_view(circuit, position=10).data))
+    head = circuit.heads.index("1.0")
+    assert page.evaluate("window.heard === undefined")  # nothing is chosen yet
+    page.locator(f"[data-head='{head}'][data-at='10'] circle").click()
+    choice = dict(position=10, head="1.0", ablated="1.0", measure=0)
+    assert page.evaluate(HEARD) == choice
+    page.locator("svg").press("ArrowLeft")
+    assert page.evaluate(HEARD) == choice | dict(position=9)
+    page.evaluate(
+        """heard.position = 3; document.querySelector('.explorer-selection').textContent = JSON.stringify(heard)"""
+    )
+    page.wait_for_function(
+        "document.querySelector('[aria-live]').textContent.startsWith('After position 3,')"
+    )
+    page.evaluate(
+        "document.querySelector('.explorer-selection').textContent = JSON.stringify({...heard, position: 5, at: heard.at - 1})"
+    )
+    page.wait_for_timeout(100)  # an answer to an earlier choice is not heard
+    assert page.locator("[aria-live]").text_content().startswith("After position 3,")
+    assert edges(page) == expected(circuit, 3) | {edge for edge in edges(page) if edge[0] != head}
+    assert page.errors == []
+
+
+def test_a_view_starts_with_what_the_explorer_has_chosen(page, circuit):
+    selection = '{"position": 4, "head": "9.9", "ablated": "0.0"}'
+    show(page, EXPLORER % (selection, circuit_view(circuit, position=10).data))
+    text = page.locator("[aria-live]").text_content()
+    assert text.startswith("After position 4,") and "Without 0.0" in text
+    assert page.evaluate("window.heard === undefined") and page.errors == []
+
+
+def test_effects_that_were_not_measured_are_asked_for_in_the_explorer_only(page, circuit):
+    edges = [edge._replace(effects=[]) for edge in circuit.edges]
+    view = circuit_view(replace(circuit, edges=edges), position=10).data
+    show(page, view)
+    assert page.locator("select").first.locator("option").count() == 2
+    show(page, EXPLORER % ("", view))
+    page.locator("select").first.select_option("2")
+    assert page.evaluate(HEARD) == dict(position=10, head=None, ablated=None, measure=2)
+    assert page.locator("select").first.input_value() == "0" and page.errors == []
 
 
 def test_effects_are_drawn_for_every_query_up_to_the_position(page, circuit):

@@ -1,5 +1,6 @@
 """The explorer without a page: what shares the selection, what each panel shows, its code, and errors as sentences."""
 
+import json
 import re
 
 import nbformat
@@ -103,9 +104,51 @@ def test_one_selection_holds_for_all_panels(explorer):
     assert explorer.ablated == ((1, 4), (2, 3)) and explorer.head.value == 3
     assert "without 1.4, 2.3" in explorer.predictions.value and "position 10" in explorer.predictions.value
     for name in FOLLOWING:
-        assert contents(panel(explorer, name).output.outputs) != shown[name]
+        changed = contents(panel(explorer, name).output.outputs) != shown[name]
+        assert changed == (name != "circuit")  # its view is told
+    assert json.loads(explorer.selection.value) | {"at": 0} == dict(
+        position=10, head="2.3", ablated=None, at=0
+    )
     explorer.all_on.click()
     assert explorer.ablated == () and "without" not in explorer.predictions.value
+
+
+def choose(explorer, **choice):
+    """As the script of the circuit view does."""
+    explorer.choice.value = json.dumps(json.loads(explorer.selection.value) | dict(measure=0) | choice)
+    return json.loads(explorer.selection.value)
+
+
+def test_a_choice_in_the_circuit_view_holds_for_all_panels(explorer):
+    circuit = panel(explorer, "circuit")
+    drawn = circuit.output.outputs
+    answer = choose(explorer, position=9, head="2.3", ablated="2.3", at=1)
+    assert (explorer.position.value, explorer.layer.value, explorer.head.value) == (9, 2, 3)
+    assert explorer.ablated == ((2, 3),) and "without 2.3" in explorer.predictions.value
+    assert answer == dict(position=9, head="2.3", ablated="2.3", at=1)
+    explorer.toggle(1, 4)  # two heads: the view shows all heads on
+    answer = choose(explorer, position=7, at=2)
+    assert answer == dict(position=7, head="1.4", ablated=None, at=2) and explorer.ablated == ((1, 4), (2, 3))
+    answer = choose(explorer, head=None, at=3)  # all heads in the view, the last one elsewhere
+    assert answer["head"] is None and (explorer.layer.value, explorer.head.value) == (1, 4)
+    explorer.choose(head=3)
+    assert json.loads(explorer.selection.value)["head"] in ("1.3", None)
+    choose(explorer, head="2.3", ablated="2.3", at=4)
+    choose(explorer, ablated=None, at=5)
+    assert explorer.ablated == () and circuit.output.outputs == drawn  # the view is never drawn again
+    choose(explorer, measure=2, at=6)
+    assert circuit.output.outputs != drawn and circuit.message.value == ""
+    assert '"measure":2' in contents(circuit.output.outputs)[0]
+    circuit.measure = "attention"
+
+
+def test_a_click_on_an_arc_chooses_a_token_and_a_head(explorer):
+    panel(explorer, "attention")
+    for choice in (dict(position=3, head="4.5", at=1), dict(position=4, head=None, at=2)):
+        explorer.choice.value = json.dumps(choice)
+        assert explorer.position.value == choice["position"]
+        assert (explorer.layer.value, explorer.head.value) == (4, 5)
+    assert explorer.ablated == ((1, 4),)
 
 
 def test_a_click_on_an_effect_chooses_that_patch(explorer):
@@ -132,7 +175,9 @@ def test_the_code_shows_what_the_explorer_shows(explorer):
     explorer.toggle(2, 3)
     codes, expected = [], []
     for name in PANELS:
-        expected.append(contents(panel(explorer, name).output.outputs))
+        panel(explorer, name).shown = None  # the circuit view is not drawn again for a selection
+        explorer.draw_panel()
+        expected.append(contents(explorer.panel.output.outputs))
         codes.append(explorer.code.children[0].value)
     explorer.code.selected_index = None
     notebook = execute(new_notebook(cells=[new_code_cell(code) for code in codes]), ROOT)

@@ -80,15 +80,19 @@ def panel(page):
 
 def clicked(page, name, changes):
     """Milliseconds from a click to the change of ``changes``, by the page's own clock."""
+    return changed(page, button(page, name), changes, "button.click()")
+
+
+def changed(page, button, changes, action):
     idle(page)
     return page.evaluate(
-        """([button, changes]) => new Promise(done => {
+        """([button, changes, action]) => new Promise(done => {
             const started = performance.now();
             const watch = new MutationObserver(() => { watch.disconnect(); done(performance.now() - started); });
             watch.observe(changes, {childList: true, subtree: true, characterData: true});
-            button.click();
+            new Function('button', action)(button);
         })""",
-        [button(page, name).element_handle(), changes.element_handle()],
+        [button.element_handle(), changes.element_handle(), action],
     )
 
 
@@ -134,6 +138,72 @@ def test_heads_tokens_and_panels_answer_clicks(page):
         "document.querySelector('.explorer').textContent.includes('stream at 10 before layer 0')"
     )
     assert page.refused == [] and set(page.errors) <= {"Event"}
+
+
+POINT = "button.dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+MOVE = "button.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft', bubbles: true}))"
+
+
+def test_the_circuit_view_shares_the_selection(page):
+    first = opened_panel(page, "circuit", "svg[aria-label^='heads above']")
+    report(f"{page.theme}, first circuit", [first])
+    view = panel(page)
+    columns = [view.locator(f"[data-column='{at}']") for at in range(3, 13)]
+    report(
+        f"{page.theme}, token in the circuit view",
+        [changed(page, column, predictions(page), POINT) for column in columns],
+    )
+    idle(page)
+    assert "position 12" in predictions(page).text_content()
+    assert button(page, "12 a").evaluate("button => button.classList.contains('mod-active')")
+    node = view.locator("[data-at='12'] > g", has_text="2.3 at").first
+    node.locator("circle").dispatch_event("click")
+    page.wait_for_function(
+        "document.querySelector('.explorer caption').closest('table').textContent.includes('without 2.3')"
+    )
+    assert [field(page, name).input_value() for name in ("layer", "head")] == ["2", "3"]
+    shot(page, f"{page.theme}-circuit-1280")
+    button(page, "10 John").click()
+    view.get_by_text("After position 10,").wait_for()
+    assert view.get_by_role("button", name="restore 2.3").count() == 1  # the same view, told of the token
+    view.locator("select").first.select_option(label="effect on the prediction")
+    page.wait_for_function("document.querySelector('.explorer .jp-OutputArea select').value === '2'")
+    page.set_viewport_size({"width": 900, "height": 1400})
+    idle(page)
+    shot(page, f"{page.theme}-circuit-900")
+    opened_panel(page, "attention", "[data-arc]")
+    panel(page).locator("rect[data-at='4']").nth(19).dispatch_event("click")
+    page.wait_for_function("document.querySelector('.explorer caption').textContent.includes('position 4')")
+    assert [field(page, name).input_value() for name in ("layer", "head")] == ["2", "3"]
+    shot(page, f"{page.theme}-attention-900")
+    page.set_viewport_size({"width": 1280, "height": 1600})
+    shot(page, f"{page.theme}-attention-1280")
+    button(page, "14 to").click()
+    idle(page)
+    opened_panel(page, "steering", "td")
+    handle = page.locator(".explorer .noUi-handle")
+    times = []
+    for _ in range(10):
+        times.append(changed(page, handle, panel(page), MOVE))
+    report(f"{page.theme}, strength of steering", times)
+    assert page.refused == [] and set(page.errors) <= {"Event"}
+
+
+def opened_panel(page, name, content):
+    """Milliseconds from the click on a tab until its panel has this content."""
+    idle(page)
+    milliseconds = page.evaluate(
+        """([button, content]) => new Promise(done => {
+            const started = performance.now();
+            const look = () => document.querySelector('.explorer .jp-OutputArea')?.querySelector(content)
+                ? done(performance.now() - started) : requestAnimationFrame(look);
+            button.click();
+            look();
+        })""",
+        [button(page, name).element_handle(), content],
+    )
+    idle(page)
+    return milliseconds
 
 
 def test_keys_are_enough(page):

@@ -13,6 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.build.lesson_files import PLOTLY
+from helpers.theme import WHITE
 
 PNG = "image/png"
 FOLDED = "folded"  # the key of the metadata
@@ -73,7 +74,7 @@ def _as_html(output: NotebookNode) -> str:
     data = output.data
     if PNG in data:
         description = html.escape(output.metadata.get(PNG, {}).get("alt", ""))
-        return f'<img alt="{description}" src="data:image/png;base64,{data[PNG].strip()}">'
+        return f'<img style="background: {WHITE}" alt="{description}" src="data:image/png;base64,{data[PNG].strip()}">'
     if "text/html" in data:
         return re.sub(r"<script.*?</script>", "", data["text/html"], flags=re.DOTALL)
     return f"<pre>{html.escape(data.get('text/plain', ''))}</pre>"

@@ -8,6 +8,7 @@ for each option, which the reveal shows.
 import html
 import importlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,9 @@ class Question:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         options = "".join(f"<li>{_escaped(option)}</li>" for option in self.options)
-        text = f"<b>Predict.</b> {_escaped(self.text)}<ul class='prediction-options'>{options}</ul>"
+        text = f"<b>Predict.</b> {_escaped(self.text)}"
+        if "google.colab" not in sys.modules:  # its frames show the buttons, and no style that hides the list
+            text += f"<ul class='prediction-options'>{options}</ul>"
         return {"text/html": f"<div class='{VERBATIM_CLASSES}'>{text}</div>", "text/plain": repr(self)}
 
 

@@ -9,26 +9,48 @@ import contextlib
 from html import escape
 
 import ipywidgets as widgets
+from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.explorer.grid import Grid
-from helpers.explorer.panel import MOST_OPERATIONS, dropdown, error_message, text_field, view_code
+from helpers.explorer.grid import Grid, scale
+from helpers.explorer.panel import (
+    MOST_OPERATIONS,
+    display_data,
+    dropdown,
+    error_message,
+    text_field,
+    view_code,
+)
 from helpers.explorer.panels import PANELS
-from helpers.explorer.subject import Subject
-from helpers.explorer.views.predictions import head_effects, next_logits, show_predictions
+from helpers.explorer.subject import Subject, tokens_of
+from helpers.explorer.views.predictions import (
+    head_effects,
+    next_logits,
+    show_predictions,
+    two_decimals,
+    visible,
+)
 from helpers.models import list_models, load_model
 from helpers.page_data import VERBATIM_CLASSES
+from helpers.theme import shade
 
 SENTENCE = (
     "Click attention heads of a transformer to ablate them, and see how its predictions of the next token "
-    "change; the panels below show the same text, token and head in six ways."
+    "change. The panels below show the same text, token and head in six ways."
 )
 STYLE = """<style>
 .explorer-stale { opacity: 0.25; }
 .explorer-chosen { outline: 2px solid currentColor; outline-offset: -2px; }
 .explorer .widget-html-content { line-height: 1.5; }
+.explorer .modebar-container { display: none; }
 </style>"""
+ABLATION = "A click ablates a head: its output becomes zero (zero ablation)."
+AT_THE_START = " At the start the head with the strongest effect is ablated, as an example."
+# JupyterLab's shortcuts, such as D D for "delete the cell", do not hear keys typed in the explorer.
+KEYS = """<script>
+document.currentScript.closest(".explorer")?.setAttribute("data-lm-suppress-shortcuts", "true");
+</script>"""
 
 
 class Explorer:
@@ -64,8 +86,11 @@ class Explorer:
         self.all_on, self.measure = (widgets.Button(layout=widgets.Layout(width="auto")) for _ in range(2))
         self.all_on.description = "all heads back on"
         self.message, self.status, self.legend, self.predictions = (widgets.HTML() for _ in range(4))
+        self.about = widgets.HTML(ABLATION)
+        self.choice, self.selection = _hidden(widgets.Text, "choice"), _hidden(widgets.HTML, "selection")
         self.panels = [kind(self) for kind in PANELS]
-        self.place = widgets.VBox([self.panels[0].box])
+        self.place = widgets.VBox([panel.box for panel in self.panels])
+        self.show_panel()
         self.code = widgets.Accordion(children=[_code_area()], selected_index=None)
         self.code.set_title(0, "as code: copy it into a notebook cell")
         self.box = self._box()
@@ -74,19 +99,26 @@ class Explorer:
         if self.is_current() and self.effects() is not None:
             strongest = int(self.effects().abs().argmax())
             self.toggle(*divmod(strongest, self.subject.model.cfg.n_heads))
+            self.about.value += AT_THE_START
 
     def _box(self) -> widgets.VBox:
         wrap = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
-        heads = widgets.VBox([self.grid.box, self.legend], layout=widgets.Layout(max_width="470px"))
+        column = widgets.Layout(max_width="470px")
+        heads = widgets.VBox([self.about, self.grid.box, self.legend], layout=column)
         buttons = widgets.HBox([self.all_on, self.measure])
+        look = widgets.HBox([widgets.Label("look at head:"), self.layer, self.head, self.status])
+        keys = widgets.Output(outputs=(display_data(HTML(KEYS)),))
         rows = [
             widgets.HTML(f"{STYLE}{SENTENCE}"),
             widgets.HBox([self.name, self.prompt, self.message], layout=wrap),
             self.position,
             widgets.HBox([heads, widgets.VBox([self.predictions, buttons])], layout=wrap),
-            widgets.HBox([self.tabs, self.layer, self.head, self.status], layout=wrap),
+            widgets.HBox([self.tabs, look], layout=wrap),
             self.place,
             self.code,
+            self.choice,
+            self.selection,
+            keys,
         ]
         box = widgets.VBox(rows)
         box.add_class("explorer")
@@ -106,7 +138,7 @@ class Explorer:
 
     def read(self) -> None:
         """Read the model and the text; after an error all that is shown stays pale."""
-        with self.busy(self.predictions, self.grid.box, self.place):
+        with self.busy(self.position, self.predictions, self.grid.box, self.place):
             keep = self.subject is not None and self.subject.name == self.name.value
             model = self.subject.model if keep else load_model(self.name.value)
             if not model.cfg.n_layers:
@@ -116,6 +148,13 @@ class Explorer:
             subject = Subject(self.name.value, model, self.prompt.value)
             self.fit(subject)
             self.draw()
+        self.enable(self.is_current())
+
+    def enable(self, enabled: bool) -> None:
+        """Let heads and tokens be clicked, or not."""
+        for widget in (self.position, self.layer, self.head, self.all_on, self.measure):
+            widget.disabled = not enabled
+        self.grid.enable(enabled)
 
     def fit(self, subject: Subject) -> None:
         """Make another model or text the subject; what it has of the selection stays."""
@@ -123,10 +162,14 @@ class Explorer:
         layer, head = min(self.layer.value, cfg.n_layers - 1), min(self.head.value, cfg.n_heads - 1)
         position = self.position.value if len(words) == len(self.position.options) else len(words) - 1
         self.ablated = tuple(h for h in self.ablated if h[0] < cfg.n_layers and h[1] < cfg.n_heads)
+        try:
+            tokens_of(subject.model, self.fields["source"].value, length=len(words))
+        except ValueError:  # a second text that cannot be used with this one
+            self.fields["source"].value = subject.prompt
         self.subject, self.quiet = subject, True
         self.layer.options, self.head.options = range(cfg.n_layers), range(cfg.n_heads)
         self.layer.value, self.head.value = layer, head
-        self.position.options = [(f"{i} {word}".replace("\n", "⏎"), i) for i, word in enumerate(words)]
+        self.position.options = [(f"{i} {visible(word)}", i) for i, word in enumerate(words)]
         self.position.value, self.quiet = position, False
         self.grid.shape(cfg.n_layers, [str(index) for index in range(cfg.n_heads)])
 
@@ -138,7 +181,9 @@ class Explorer:
         return chosen | fields | dict(model=subject.model, tokens=subject.tokens, ablated=self.ablated)
 
     def choose(self, **values: int) -> None:
-        """Choose a position, a layer or a head."""
+        """Choose a position, a layer or a head, unless what is shown is old."""
+        if not self.is_current():
+            return
         self.quiet = True
         for name, value in values.items():
             getattr(self, name).value = value
@@ -147,7 +192,8 @@ class Explorer:
 
     def toggle(self, layer: int, head: int) -> None:
         """Ablate a head or put it back, and choose it."""
-        self.ablated = tuple(sorted({*self.ablated} ^ {(layer, head)}))
+        if self.is_current():
+            self.ablated = tuple(sorted({*self.ablated} ^ {(layer, head)}))
         self.choose(layer=layer, head=head)
 
     def ablate(self, heads: tuple[tuple[int, int], ...]) -> None:
@@ -157,8 +203,15 @@ class Explorer:
 
     def open(self) -> None:
         """Show the panel of the chosen tab."""
-        self.place.children = [self.panel.box]
+        self.show_panel()
+        if not self.is_current():
+            self.panel.clear()  # it may show an older text
         self.draw_panel()
+
+    def show_panel(self) -> None:
+        """Hide the other panels; a box that leaves the page stays blank in some front ends."""
+        for panel in self.panels:
+            panel.box.layout.display = None if panel is self.panel else "none"
 
     @property
     def panel(self):
@@ -237,11 +290,13 @@ class Explorer:
         else:
             token = model.tokenizer.decode(next_logits(model, tokens, self.position.value).argmax())
             tooltips = [
-                [f"alone: probability × {effect:.2f}" for effect in row] for row in (-effects).exp().tolist()
+                [f"alone: probability × {two_decimals(factor)}" for factor in row]
+                for row in (-effects).exp().tolist()
             ]
+            least, most = (_factor(effect, scale(effects)) for effect in (effects.max(), effects.min()))
             self.legend.value = (
                 f'<span class="{VERBATIM_CLASSES}">✕: ablated. Colour: ablating one head alone lowers (blue) '
-                f"or raises (orange) the probability of “{escape(token)}”.</span>"
+                f"or raises (orange) the probability of “{escape(token)}”, from {least} to {most}.</span>"
             )
         self.grid.show(texts, tooltips, effects)
         self.grid.mark(self.layer.value, self.head.value)
@@ -262,6 +317,19 @@ class Explorer:
             "application/vnd.jupyter.widget-view+json": view,
             "text/plain": "The circuit explorer. Run the notebook: it needs a kernel behind it.",
         }
+
+
+def _hidden(kind: type[widgets.DOMWidget], name: str) -> widgets.DOMWidget:
+    """A part of the page by which the kernel and the script of a view talk."""
+    widget = kind(layout=widgets.Layout(display="none"))
+    widget.add_class(f"explorer-{name}")
+    return widget
+
+
+def _factor(effect: Float[Tensor, ""], largest: float) -> str:
+    """A factor of the probability, on the colour of its effect, as HTML."""
+    text = escape(two_decimals((-effect).exp().item()))
+    return f'<span style="background: {shade(effect.item(), largest)}">× {text}</span>'
 
 
 def _code_area() -> widgets.Textarea:

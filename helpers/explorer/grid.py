@@ -6,8 +6,11 @@ from html import escape
 import ipywidgets as widgets
 from torch import Tensor
 
+from helpers.explorer.views.predictions import visible
 from helpers.page_data import VERBATIM_CLASSES
 from helpers.theme import shade
+
+LEAST_SCALE = 0.1  # logits or nats: the strongest colour means at least this
 
 
 class Grid:
@@ -46,12 +49,18 @@ class Grid:
         self, texts: Sequence[Sequence[str]], tooltips: Sequence[Sequence[str]], changes: Tensor | None
     ) -> None:
         """Write and colour the buttons: blue for a change above 0, orange for one below."""
-        largest = 0.0 if changes is None else changes.abs().max().item()
+        largest = 1.0 if changes is None else scale(changes)
         for layer, row in enumerate(self.buttons):
             for index, button in enumerate(row):
                 button.description, button.tooltip = texts[layer][index], tooltips[layer][index]
                 change = 0.0 if changes is None else changes[layer, index].item()
-                button.style.button_color = shade(change, largest or 1.0)
+                button.style.button_color = shade(change, largest)
+
+    def enable(self, enabled: bool) -> None:
+        """Let the buttons be clicked, or not."""
+        for row in self.buttons:
+            for button in row:
+                button.disabled = not enabled
 
     def mark(self, layer: int, index: int) -> None:
         """Outline one button."""
@@ -61,8 +70,13 @@ class Grid:
                 mark("explorer-chosen")
 
 
+def scale(changes: Tensor) -> float:
+    """The change of the strongest colour."""
+    return max(LEAST_SCALE, changes.abs().max().item())
+
+
 def _label(name: str) -> widgets.HTML:
     """The name of a row or column of the grid, shown verbatim."""
     style = "display: block; overflow: hidden; white-space: nowrap; text-align: center"
-    text = f'<span class="{VERBATIM_CLASSES}" style="{style}">{escape(name)}</span>'
+    text = f'<span class="{VERBATIM_CLASSES}" style="{style}">{escape(visible(name))}</span>'
     return widgets.HTML(text, layout=widgets.Layout(overflow="hidden", min_width="0", margin="0"))

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 from IPython.display import HTML
 
+from helpers.explorer.views.predictions import without
 from helpers.theme import ORANGE
 
 LABEL_STYLE = {"description_width": "initial"}
@@ -22,7 +23,6 @@ class Panel:
     title = ""
     view: Callable[..., Any]  # a function of helpers.explorer.views
     fields: tuple[str, ...] = ()  # fields of the explorer that this panel shows
-    run = ""  # which run the panel shows, if it does not follow the ablations
 
     def __init__(self, explorer):
         self.explorer, self.computed, self.shown = explorer, None, None
@@ -51,8 +51,7 @@ class Panel:
         if values == self.shown:
             return
         self.message.value, self.button.layout.display, self.shown = "", "none", None
-        followed = f"without {heads_as_text(state['ablated'])}" if state["ablated"] else "all heads on"
-        self.note.value = f"Run: {escape(self.run or followed)}."
+        self.note.value = f"Run: {self.run(state)}."
         self.arrange()
         key, passes = self.cost(state)
         if passes * subject.operations > MOST_OPERATIONS and key != self.computed and not requested:
@@ -68,6 +67,10 @@ class Panel:
             return
         self.computed, self.shown = key, values
         self.output.outputs = tuple(map(display_data, outputs))
+
+    def run(self, state: dict[str, Any]) -> str:
+        """HTML that says which run the panel shows."""
+        return without(state["ablated"]) if state["ablated"] else "all heads on"
 
     def arrange(self) -> None:
         """Show and hide controls."""
@@ -87,7 +90,7 @@ class Panel:
 
     def clear(self) -> None:
         """Remove the output."""
-        self.output.outputs = ()
+        self.output.outputs, self.shown = (), None
 
 
 def view_code(view: Callable, arguments: dict[str, Any]) -> str:
@@ -95,15 +98,6 @@ def view_code(view: Callable, arguments: dict[str, Any]) -> str:
     literals = [f"{name}={value!r}" for name, value in arguments.items() if name not in ("model", "tokens")]
     source = inspect.getsource(sys.modules[view.__module__])
     return f"{source}\n\ndisplay(*{view.__name__}({', '.join(['model', 'tokens', *literals])}))\n"
-
-
-def heads_as_text(heads: tuple[tuple[int, int], ...]) -> str:
-    """Names of heads, separated by commas.
-
-    >>> heads_as_text(((0, 1), (2, 3)))
-    '0.1, 2.3'
-    """
-    return ", ".join(f"{layer}.{head}" for layer, head in heads)
 
 
 def display_data(output: go.Figure | HTML) -> dict:

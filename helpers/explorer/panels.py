@@ -1,11 +1,14 @@
 """The panels of the explorer: a view each, and its controls."""
 
+import json
+
 import ipywidgets as widgets
 
+from helpers.circuit_view import MEASURES
 from helpers.explorer.grid import Grid
 from helpers.explorer.panel import Panel, dropdown, text_field, view_code
 from helpers.explorer.views.attention import show_attention
-from helpers.explorer.views.circuit import MOST_HEADS, show_circuit
+from helpers.explorer.views.circuit import count_shown, only, read_strongest, show_circuit, shown
 from helpers.explorer.views.logit_lens import show_logit_lens
 from helpers.explorer.views.memory import show_memory
 from helpers.explorer.views.patching import logit_difference, show_effects, show_patch
@@ -22,7 +25,7 @@ PARTS = {
 
 
 class Attention(Panel):
-    """Attention patterns of the chosen head, and of its layer."""
+    """Attention of all heads from the chosen token, and the pattern of the chosen head."""
 
     title = "attention"
     view = staticmethod(show_attention)
@@ -33,15 +36,79 @@ class CircuitPanel(Panel):
 
     title = "circuit"
     view = staticmethod(show_circuit)
-    run = (
-        "all heads on; in this picture one head at a time can be ablated. Of many heads it shows the "
-        f"{MOST_HEADS} whose ablation changes the prediction after the last token most"
-    )
+
+    def __init__(self, explorer):
+        super().__init__(explorer)
+        self.measure, self.told, self.all_but = MEASURES[0], {}, None
+        explorer.choice.observe(lambda change: self.hear(json.loads(change.new)), "value")
 
     def cost(self, state):
-        cfg, length = state["model"].cfg, state["tokens"].shape[1]
-        n_heads = cfg.n_layers * cfg.n_heads  # each ablated, and about three edges cut at each query
-        return self.explorer.subject, n_heads / 2 + min(n_heads, MOST_HEADS) * (1 + 2 * length)
+        length = state["tokens"].shape[1]  # each head is ablated; about three edges are cut at each query
+        measured = (self.explorer.subject, True)  # effects of edges
+        key = measured if self.computed == measured or self.measure == MEASURES[-1] else (measured[0], False)
+        return key, self.explorer.passes + count_shown(state["model"]) * (1 + key[1] * length)
+
+    def run(self, state):
+        shown, n_heads, off = (
+            count_shown(state["model"]),
+            round(2 * self.explorer.passes),
+            len(state["ablated"]),
+        )
+        name = self.told.get("ablated") if off == 1 else None
+        text = f"without {name}" if name else "all heads on"
+        if off and not name:
+            text += (
+                f", since the picture cannot ablate {'several heads' if off > 1 else 'a head that it lacks'}"
+            )
+        if shown < n_heads:
+            text += (
+                f". The picture shows the {shown} of {n_heads} heads whose ablation changes the prediction after "
+                "the last token most, at least one per layer"
+            )
+        return f"{text}. A head that you ablate in the picture becomes the only one ablated above"
+
+    def arguments(self, view, state):
+        chosen = (state["layer"], state["head"])
+        chosen = None if chosen == self.all_but else chosen
+        return super().arguments(view, state | dict(chosen=chosen, measure=self.measure))
+
+    def draw(self, requested):
+        """Draw the view, or if it is there, tell it what is chosen."""
+        state = self.explorer.state()
+        if self.shown is None or self.cost(state)[0] != self.computed:
+            return super().draw(requested)
+        self.tell(self.arguments(show_circuit, state))
+
+    def show(self, state):
+        self.tell(self.arguments(show_circuit, state))
+        return super().show(state)
+
+    def tell(self, arguments):
+        """Write for the view what is chosen; ``at`` is when it last told of a choice."""
+        key, _ = self.cost(self.explorer.state())
+        circuit = read_strongest(arguments["model"], arguments["tokens"], key[1])
+        self.all_but = self.all_but if arguments["chosen"] is None else None
+        self.told |= dict(
+            position=arguments["position"],
+            head=shown(circuit, arguments["chosen"]),
+            ablated=only(circuit, arguments["ablated"]),
+            measure=MEASURES.index(self.measure),
+        )
+        self.note.value = f"Run: {self.run(arguments)}."
+        self.explorer.selection.value = json.dumps(self.told)
+
+    def hear(self, choice):
+        """Choose in the explorer what was chosen in this view, or in that of attention."""
+        explorer, head = self.explorer, choice["head"]
+        if not explorer.is_current():
+            return
+        layer, index = _head(head) if head else (explorer.layer.value, explorer.head.value)
+        if "ablated" in choice:
+            if choice["ablated"] != self.told["ablated"]:
+                explorer.ablated = (_head(choice["ablated"]),) if choice["ablated"] else ()
+            self.all_but = None if head else (layer, index)
+            self.measure, self.told["at"] = MEASURES[choice["measure"]], choice["at"]
+        explorer.choose(position=choice["position"], layer=layer, head=index)
 
 
 class Memory(Panel):
@@ -73,7 +140,6 @@ class Patching(Panel):
     title = "patching"
     view = staticmethod(show_patch)
     fields = ("source", "right", "wrong")
-    run = "all heads on. A number is the logit difference after the last token under one patch: click it"
 
     def __init__(self, explorer):
         super().__init__(explorer)
@@ -87,6 +153,14 @@ class Patching(Panel):
         cfg, part = state["model"].cfg, self.controls["part"].value
         key = (self.explorer.subject, part, *(state[name] for name in self.fields))
         return key, cfg.n_layers / 2 * (state["tokens"].shape[1] if part == "resid" else cfg.n_heads)
+
+    def run(self, state):
+        text = "all heads on. A number is the logit difference after the last token under one patch: click it"
+        if state["source"] == self.explorer.subject.prompt:
+            text += ". Both texts are the same: change a word of the second text"
+        if state["right"].strip() == state["wrong"].strip():
+            text += ". Both answers are the same token: change one"
+        return text
 
     def arrange(self):
         for name in self.fields:
@@ -137,7 +211,6 @@ class Steering(Panel):
 
     title = "steering"
     view = staticmethod(show_steering)
-    run = "all heads on. The direction is added before the chosen layer, at the earliest before layer 1"
 
     def make_controls(self):
         kinds = {"difference of two kinds of text": "contrast", "a word in the unembedding": "word"}
@@ -155,6 +228,10 @@ class Steering(Panel):
         last = state["model"].cfg.n_layers - 1
         return super().arguments(view, state | dict(layer=min(max(1, state["layer"]), last)))
 
+    def run(self, state):
+        layer = self.arguments(self.view, state)["layer"]
+        return f"all heads on. The direction is added before layer {layer}, that of “look at head” or layer 1"
+
     def cost(self, state):
         values = (control.value for control in self.controls.values())
         return (
@@ -167,6 +244,11 @@ class Steering(Panel):
         for name in ("positive", "negative", "word"):
             used = (name == "word") == (self.controls["kind"].value == "word")
             self.controls[name].layout.display = None if used else "none"
+
+
+def _head(name: str) -> tuple[int, int]:
+    layer, head = name.split(".")
+    return int(layer), int(head)
 
 
 def _text_area(name: str, texts: str) -> widgets.Textarea:

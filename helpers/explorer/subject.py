@@ -56,17 +56,20 @@ tokens = model.to_tokens({self.prompt!r})
 def token_of(model: TransformerBridge, word: str) -> int:
     """The token of a word after a space."""
     if not word.strip():
-        raise ValueError("expected a word, got an empty field: type a word of one token, such as a name.")
+        raise ValueError("expected a word, got none: type a word of one token, such as a name.")
     return single_token(model.tokenizer, word.strip())
 
 
 def tokens_of(model: TransformerBridge, text: str, length: int | None = None) -> Int[Tensor, "1 pos"]:
     """The tokens of a text; ``ValueError`` if it is empty, too long or not of the given length."""
     if not text.strip():
-        raise ValueError("expected a text, got an empty field: type a few words.")
+        raise ValueError("expected a text, got none: type a few words.")
     tokens = model.to_tokens(text[: 50 * MAX_TOKENS + 1])
-    if len(text) > 50 * MAX_TOKENS or tokens.shape[1] > MAX_TOKENS:
-        raise ValueError(f"expected a text of at most {MAX_TOKENS} tokens, got a longer one: shorten it.")
+    more = "more than " if len(text) > 50 * MAX_TOKENS else ""
+    if more or tokens.shape[1] > MAX_TOKENS:
+        raise ValueError(
+            f"expected a text of at most {MAX_TOKENS} tokens, got {more}{tokens.shape[1]}: shorten it."
+        )
     if length is not None and tokens.shape[1] != length:
         raise ValueError(
             f"expected a second text as long as the first, {length} tokens, got {tokens.shape[1]}: "

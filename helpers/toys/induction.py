@@ -18,7 +18,7 @@ from helpers.toys import one_thread
 
 D_VOCAB = 64
 COPY_TOKENS = 32  # most tokens of a copy
-BATCH_SEQUENCES = 64
+BATCH_SEQUENCES = 32
 EXAMPLE = range(1, COPY_TOKENS // 2 + 1)  # tokens of a copy
 
 
@@ -49,7 +49,7 @@ def small_model(n_layers: int, seed: int = 0) -> ShortformerModel:
 def train(
     model: ShortformerModel,
     train_step: Callable,
-    steps: int = 700,
+    steps: int = 350,
     every: int = 25,
     seed: int = 0,
     lr: float = 3e-3,

@@ -31,8 +31,8 @@ EXERCISE = Exercise(
     minutes=8,
     difficulty=3,
     hints=(
-        "‖X‖² is the trace of X Xᵀ. A trace stays the same when its factors go round in a circle: "
-        "tr(P Q) = tr(Q P). Go round until every product is small.",
+        "‖X‖² is the trace of X Xᵀ. A trace is cyclic: tr(P Q) = tr(Q P). "
+        "Move factors from one end to the other until every product is small.",
         "With the small matrix M = A_out B_in: ‖A B‖² = tr(A_inᵀ A_in · M · B_out B_outᵀ · Mᵀ).",
         "‖A‖² and ‖B‖² go the same way, with A_out A_outᵀ and B_inᵀ B_in. Take the root at the end.",
     ),

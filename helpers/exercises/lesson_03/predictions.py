@@ -2,9 +2,9 @@
 
 EXPLANATIONS = {
     "3.a": {
-        "the previous-token head": "The keys of an induction head need the token before. A head of this kind provides it.",
-        "another head": "Keys may also use outputs of heads that look further back. A score ranks overlap, not need.",
-        "none is above the random baseline": "Then the weights would give no hint of a circuit.",
+        "none": "Then the weights would give no hint of a circuit.",
+        "one": "The keys of an induction head need the token before. One previous-token head provides it.",
+        "two or more": "Keys may also use outputs of heads that attend further back. A score measures overlap, not need.",
     },
     "3.b": {
         "the positions at Q and K, the embedding at V": "It attends by position, and what it carries is the token.",
@@ -40,11 +40,11 @@ EXPLANATIONS = {
     "3.h": {
         "to the token after the earlier copy": "There the induction head attends. The previous-token head takes one more step from it.",
         "to the earlier copy itself": "One step to the token after the copy, then one step back.",
-        "to the previous token": "The later pattern is applied first to the query. Only then does the earlier head look one back.",
-        "elsewhere": "Products of soft patterns are softer. A sum over many steps can spread.",
+        "to the previous token": "The later head attends from the query first. The earlier pattern then acts from the attended position.",
+        "elsewhere": "The product of two broad patterns is broader still. These two patterns are narrow at most queries.",
     },
     "3.i": {
-        "more than the paths through one head": "There are more virtual heads than heads. But each adds something by itself.",
+        "more than the paths through one head": "There are more virtual heads than heads. But their number does not say how much they write.",
         "less, but at least a fifth of it": "Values can carry what earlier heads wrote.",
         "less than a fifth of it": "Composition can act through queries and keys instead. These are part of the frozen patterns.",
     },

@@ -3,7 +3,7 @@
 EXPLANATIONS = {
     "4.a": {
         "less than twice as likely": "Then the model would not use the earlier mention.",
-        "2 to 100 times as likely": "The model has never met this combination of names. But the combination stands in the text.",
+        "2 to 100 times as likely": "The two names were paired at random. But the pair stands in the text.",
         "more than 100 times as likely": "A head can copy what followed the first name before, whatever the names are.",
     },
     "4.b": {
@@ -20,8 +20,8 @@ EXPLANATIONS = {
     },
     "4.d": {
         "the earlier copy of the word": "That would be a duplicate-token head. Predicting the same word again would not help.",
-        "the token after the earlier copy": "It is the token that came next last time.",
-        "the token before the last word": "That is the job of the previous-token head.",
+        "the token after the earlier copy": "It is the token that came next last time. The first token competes with it.",
+        "the first token of the text": "It gets the attention that no match takes. One match in a short text can be weak.",
         "another token": "Then the head would not do on text what it does on random tokens.",
     },
     "4.e": {
@@ -37,8 +37,8 @@ EXPLANATIONS = {
         "another set of heads": "Several heads could carry tokens to the keys.",
     },
     "4.g": {
-        "all of them": "All three remove what the head says about this sequence, or do they?",
-        "some of them": "A resampled output can keep a property that its readers use.",
+        "all of them": "All three replace the output. Does each of them remove all information about this sequence?",
+        "some of them": "A resampled output can keep a property that its receivers use.",
         "none of them": "The kinds differ in what they put in place. That need not matter for what is lost.",
     },
     "4.h": {
@@ -49,7 +49,7 @@ EXPLANATIONS = {
     },
     "4.i": {
         "a single one": "One distance gets the most attention. Others get a good part of it.",
-        "1 and 2 together": "A match of the last two tokens before would need these.",
+        "1 and 2 together": "A match of the two preceding tokens would need these.",
         "1, 2 and 3 together": "The head attends to all three.",
         "none of these": "Tokens farther back get some attention, too.",
     },
@@ -85,9 +85,8 @@ EXPLANATIONS = {
         "less than 40 %": "Then nearly all benefit of the context would come from this head.",
     },
     "4.p": {
-        "previous-token, second upstream, current-token": "Without the token before nothing matches. The local context is further evidence.",
-        "previous-token, current-token, second upstream": "The current-token head adds to queries and values. Queries also read the embedding.",
-        "second upstream, previous-token, current-token": "The composition score ranks the second head first. A score is not a cause.",
-        "another order": "Cuts into the ports gave an order. An ablation removes all paths of a head at once.",
+        "smaller by more than 0.1": "A head can count at V, too. Values change the prediction, not the attention.",
+        "the same within 0.1": "Then the head would change the prediction through attention alone.",
+        "larger by more than 0.1": "Then attention would fall, and the prediction would suffer less.",
     },
 }

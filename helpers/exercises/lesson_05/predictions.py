@@ -19,21 +19,21 @@ EXPLANATIONS = {
         "none of these with more than half": "Attention could be spread over several tokens.",
     },
     "5.d": {
-        "all": "Then each of them would distinguish the names themselves, whatever the order.",
-        "some": "Others may prefer a position, such as the second name.",
-        "none": "Then the heads would see positions only, and no head would find IO.",
+        "none": "Then the seven heads would follow positions, and none of them would find IO.",
+        "1 to 3": "The others may prefer a position, such as the second name.",
+        "4 to 6": "Then most of them would find IO. But several add to the logit difference in one order only.",
+        "all seven": "Then each of them would distinguish the names themselves, whatever the order.",
     },
     "5.e": {
-        "all five": "Then this model would contain all parts of the circuit in GPT-2 small.",
-        "S-inhibition and name mover": "END reads both. But S2 must know that it is repeated, unless the model needs no repetition.",
-        "S-inhibition": "Then the name movers would not prefer IO, and S-inhibition alone would lower S.",
-        "another set": "The model could use one of the two ways to notice a repetition.",
+        "duplicate token": "S2 would attend to S1 more than to IO: one head is enough for this.",
+        "induction": "S2 would attend to the token after S1. This takes a previous-token head, too.",
+        "both jobs": "Wang et al. report heads for both in GPT-2 small.",
+        "neither job": "Then no head marks S2 as repeated in this way. The model may not need the repetition.",
     },
     "5.f": {
-        "S2 before the first, END before the last": "The two prompts differ at S2 only, and the logits are read at END.",
-        "S2 before both": "Then END would have to read S2 in the last layer.",
-        "END before both": "Before the first layer the stream at END is the same in both prompts.",
-        "another pair": "Names before S2 are the same in both prompts, but other positions could carry the information on.",
+        "in one layer, directly": "A head that attends from END to S2 can move all of it at once.",
+        "over several layers, directly": "Then heads of several layers would each move a part.",
+        "by way of another position": "A token between S2 and END could carry the information on.",
     },
     "5.g": {
         "at none": "Then this patch would not change the answer.",
@@ -43,7 +43,7 @@ EXPLANATIONS = {
     },
     "5.h": {
         "less than 25 %": "If the output only steered later heads, it would find no name to steer them to.",
-        "25 to 75 %": "It lowers S directly. But in the abc run no head raises IO.",
+        "25 to 75 %": "It lowers S directly. But the abc text does not contain IO, so no head can copy IO.",
         "more than 75 %": "Then the output would be sufficient, and the other heads would add little.",
     },
     "5.i": {
@@ -52,9 +52,9 @@ EXPLANATIONS = {
         "value (V)": "The head would attend to the same position, and move another name.",
     },
     "5.j": {
-        "an S-inhibition head, at Q": "The path patch found this path, in the mean over all prompts.",
-        "an S-inhibition head, at K or V": "S-inhibition heads write at END. Keys and values are read at the name.",
-        "another head": "A name mover could also read another name mover of an earlier layer.",
+        "less than 0.1": "The path patch was a mean. On one prompt the effect could be small.",
+        "0.1 to 0.3": "The preference weakens and need not vanish: other outputs reach the query, too.",
+        "more than 0.3": "Then this output would decide nearly alone where the head attends.",
     },
     "5.k": {
         "the position signal": "The name movers would learn which position to avoid.",
@@ -90,7 +90,7 @@ EXPLANATIONS = {
     },
     "5.q": {
         "the first name": "Information about it would be missing where the name movers read.",
-        "the second name": "A head there can attend to the first name, and mark the second.",
+        "the second name": "A head there can attend to the first name, and write information about it.",
         "S1+1": "A previous-token head would write here. This model has shown no need of it.",
         "S2": "Duplicate-token and induction heads would write here.",
         "at none of these": "Then the missing heads would be in later layers, or at END.",

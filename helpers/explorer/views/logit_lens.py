@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.explorer.views.predictions import ablation_hooks
+from helpers.explorer.views.predictions import ablation_hooks, visible
 from helpers.heatmaps import heatmap
 
 
@@ -23,8 +23,8 @@ def show_logit_lens(
         _, cache = model.run_with_cache(tokens, names_filter=lambda name: name in names)
     streams = torch.cat([cache[name] for name in names])  # [layer pos d_model]
     best = model.unembed(model.ln_final(streams)).softmax(dim=-1).max(dim=-1)
-    texts = [[model.tokenizer.decode(token) for token in row] for row in best.indices]
-    words = [model.tokenizer.decode(token) for token in tokens[0]]
+    texts = [[visible(model.tokenizer.decode(token)) for token in row] for row in best.indices]
+    words = [visible(model.tokenizer.decode(token)) for token in tokens[0]]
     rows = ["embedding", *(f"after layer {layer}" for layer in layers)]
     title = "Logit lens: the likeliest next token after each layer"
     labels = rows, words, title, "stream", "token", "probability"

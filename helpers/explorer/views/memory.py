@@ -12,7 +12,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.components import PORTS, Head
 from helpers.explorer.subject import token_of
-from helpers.explorer.views.predictions import ablation_hooks
+from helpers.explorer.views.predictions import ablation_hooks, visible
 from helpers.heatmaps import memory_map
 from helpers.page_data import VERBATIM_CLASSES
 from helpers.trace import Access, component_sizes, head_subspace_scores
@@ -46,10 +46,15 @@ def show_memory(
     best = {port: max(scores, key=lambda component: scores[component][i]) for i, port in enumerate(PORTS)}
     ports = {port: (best[port], scores[best[port]][i].item()) for i, port in enumerate(PORTS)}
     access = Access(Head(layer, head), position, int(key), weight.item(), ports)
-    words = [model.tokenizer.decode(token) for token in tokens[0]]
+    words = [visible(model.tokenizer.decode(token)) for token in tokens[0]]
     title = f"What components wrote, and the address that {access.head} reads for token {position}"
     figure = memory_map(
         sizes, words, components, title, access.cells(components), direction is not None, colour
     )
     style = "white-space: pre-wrap; font-family: monospace"
-    return [figure, HTML(f'<p class="{VERBATIM_CLASSES}" style="{style}">{escape(str(access))}</p>')]
+    sentence = (
+        "The address of each port (q, k, v) is position:component, the component that the port's weights read "
+        "most strongly, with its composition score."
+    )
+    trace = f'<p class="{VERBATIM_CLASSES}" style="{style}">{escape(str(access))}</p>'
+    return [figure, HTML(f"<p>{sentence}</p>{trace}")]

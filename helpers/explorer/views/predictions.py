@@ -19,6 +19,7 @@ from helpers.theme import BLUE, ORANGE
 
 CANDIDATES = 5
 BAR = 100  # pixels of a probability of 1
+MOST_NAMED = 6  # ablated heads that a title names
 
 
 def show_predictions(
@@ -27,10 +28,39 @@ def show_predictions(
     """The likeliest next tokens after ``position``, with all heads and without ``ablated``."""
     series = {"all heads": next_logits(model, tokens, position)}
     if ablated:
-        names = ", ".join(str(Head(*head)) for head in ablated)
-        series[f"without {names}"] = next_logits(model, tokens, position, tuple(ablated))
+        series[without(ablated)] = next_logits(model, tokens, position, tuple(ablated))
     word = model.tokenizer.decode(tokens[0, position])
     return [prediction_bars(model, series, f"next token after “{word}”, position {position}")]
+
+
+def without(heads: Sequence[tuple[int, int]]) -> str:
+    """HTML that names the ablated heads, or counts many and names them to the pointer.
+
+    >>> without([(0, 1), (2, 3)])
+    'without 0.1, 2.3'
+    """
+    names = ", ".join(str(Head(*head)) for head in heads)
+    many = f'<span title="{names}">without {len(heads)} heads</span>'
+    return f"without {names}" if len(heads) <= MOST_NAMED else many
+
+
+def visible(text: str) -> str:
+    """Mark newlines, and the spaces of a token that has nothing else.
+
+    >>> visible("  "), visible(" a")
+    ('␣␣', ' a')
+    """
+    text = text.replace("\n", "⏎")
+    return text if text.strip() else text.replace(" ", "␣")
+
+
+def two_decimals(value: float) -> str:
+    """A probability or a factor.
+
+    >>> two_decimals(0.001), two_decimals(0.25)
+    ('<0.01', '0.25')
+    """
+    return "<0.01" if value < 0.005 else f"{value:.2f}"
 
 
 def ablation_hooks(model: TransformerBridge, heads: Sequence[tuple[int, int]]) -> list[Hook]:
@@ -58,6 +88,7 @@ def _logits(
         return model(tokens)[0]
 
 
+@lru_cache(maxsize=2)
 @torch.no_grad()
 def head_effects(
     model: TransformerBridge, tokens: Int[Tensor, "1 pos"], position: int
@@ -84,26 +115,25 @@ def head_effects(
 def prediction_bars(
     model: TransformerBridge, series: dict[str, Float[Tensor, " d_vocab"]], title: str
 ) -> HTML:
-    """Probabilities of the likeliest tokens of the first series, and of the best of the others."""
+    """Probabilities of the likeliest tokens of the first series, and of the best of the others.
+
+    The names of the series are HTML.
+    """
     probabilities = [logits.softmax(dim=-1) for logits in series.values()]
     shown = probabilities[0].topk(CANDIDATES).indices.tolist()
     shown += [token for p in probabilities[1:] if (token := int(p.argmax())) not in shown]
-    left = "style='text-align: left; font-weight: normal; padding-right: 1em; white-space: pre'"
-    head = "".join(f"<th {left} scope='col'>{escape(name)}</th>" for name in ("token", *series))
+    left = "style='text-align: left; font-weight: normal; padding-right: 1em; white-space: pre-wrap'"
+    head = "".join(f"<th {left} scope='col'>{name}</th>" for name in ("token", *series))
     rows = [
-        f"<tr><th {left} scope='row'>{_visible(model.tokenizer.decode(token))}</th>"
+        f"<tr><th {left} scope='row'>{escape(visible(model.tokenizer.decode(token)))}</th>"
         + "".join(_bar(p[token].item(), colour) for p, colour in zip(probabilities, (BLUE, ORANGE)))
         + "</tr>"
         for token in shown
     ]
-    caption = f"<caption style='text-align: left; white-space: pre-wrap'>{_visible(title)}</caption>"
+    caption = f"<caption style='text-align: left; white-space: pre-wrap'>{escape(visible(title))}</caption>"
     return HTML(
         f'<table class="{VERBATIM_CLASSES}" style="min-width: 330px">{caption}<tr>{head}</tr>{"".join(rows)}</table>'
     )
-
-
-def _visible(text: str) -> str:
-    return escape(text.replace("\n", "⏎"))
 
 
 def _bar(probability: float, colour: str) -> str:
@@ -111,5 +141,5 @@ def _bar(probability: float, colour: str) -> str:
     style = f"display: inline-block; height: 0.7em; width: {BAR * probability:.0f}px; background: {colour}"
     return (
         f"<td style='text-align: left; min-width: {BAR + 45}px'>"
-        f"<span style='{style}'></span> {probability:.2f}</td>"
+        f"<span style='{style}'></span> {escape(two_decimals(probability))}</td>"
     )

@@ -3,20 +3,24 @@
 from functools import lru_cache
 from html import escape
 
+import torch
 from IPython.display import HTML
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from helpers.explorer.subject import token_of, tokens_of
+from helpers.forward import Forward
 from helpers.ioi import make_prompts
 from helpers.page_data import VERBATIM_CLASSES
-from helpers.steering import contrast_vector, generate, side_effects, steering_hook
+from helpers.run import Run
+from helpers.steering import compare_predictions, contrast_vector, generate, sample, steering_hook
 
 GENERATED_TOKENS = 12
 MAX_TEXTS = 8  # of each kind
 
 
+@torch.no_grad()
 def show_steering(
     model: TransformerBridge,
     tokens: Int[Tensor, "1 pos"],
@@ -34,9 +38,17 @@ def show_steering(
     """
     direction = _direction(model, layer, kind, positive, negative, word)
     length = _length(model, tokens, layer)
-    hooks = [steering_hook(length * direction, layer, strength)]
-    plain, steered = _plain_text(model, tokens), generate(model, tokens, GENERATED_TOKENS, hooks)
-    effects = side_effects(model, make_prompts(model.tokenizer, 8).tokens, hooks)
+    _, add = steering_hook(length * direction, layer, strength)
+    (forward, prompts, logits), (plain, longest) = _prompts(model), _plain_text(model, tokens)
+
+    def steered_logits(stream: Tensor, run: Run) -> Tensor:  # from the layer on: nothing changes before it
+        return forward.logits(add(stream, None), (layer, "resid_pre"), run)
+
+    def next_logits(text: Tensor) -> Tensor:
+        return steered_logits(model(text, stop_at_layer=layer), longest)[0, -1]
+
+    steered = sample(next_logits, tokens, plain.shape[1] - tokens.shape[1])
+    effects = compare_predictions(logits, steered_logits(prompts.resid_pre[layer], prompts), prompts.tokens)
     added, perplexity = abs(strength) * length, effects["perplexity, steered"]
     rows = [
         _row(model, "as it is", plain, 0.0, effects["perplexity"], 0.0),
@@ -80,14 +92,22 @@ def _texts(model: TransformerBridge, lines: str) -> list[str]:
 @lru_cache(maxsize=1)
 def _length(model: TransformerBridge, tokens: Int[Tensor, "1 pos"], layer: int) -> float:
     """Mean norm of the stream before a layer, the first token aside."""
-    name = f"blocks.{layer}.hook_resid_pre"
-    _, cache = model.run_with_cache(tokens, names_filter=name)
-    return cache[name][0, 1:].norm(dim=-1).mean().item()
+    return model(tokens, stop_at_layer=layer)[0, 1:].norm(dim=-1).mean().item()
 
 
 @lru_cache(maxsize=1)
-def _plain_text(model: TransformerBridge, tokens: Int[Tensor, "1 pos"]) -> Int[Tensor, "1 longer"]:
-    return generate(model, tokens, GENERATED_TOKENS)
+def _prompts(model: TransformerBridge) -> tuple[Forward, Run, Float[Tensor, "text pos d_vocab"]]:
+    """A forward pass that begins anywhere, eight IOI prompts in it, and their logits."""
+    forward = Forward(model, every_position=True)
+    run = forward.run(make_prompts(model.tokenizer, 8).tokens)
+    return forward, run, forward.logits(run.resid_pre[-1], forward.end, run)
+
+
+@lru_cache(maxsize=1)
+def _plain_text(model: TransformerBridge, tokens: Int[Tensor, "1 pos"]) -> tuple[Tensor, Run]:
+    """The generated text [1, longer] as it is, and the run on it."""
+    plain = generate(model, tokens, GENERATED_TOKENS)
+    return plain, _prompts(model)[0].run(plain)
 
 
 def _row(
@@ -101,6 +121,6 @@ def _row(
     """A row of the table, as HTML."""
     text = escape(model.tokenizer.decode(tokens[0, 1:]))
     return (
-        f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{text}</td>"
+        f"<tr><th>{name}</th><td style='text-align: left; max-width: 420px; white-space: pre-wrap'>{text}…</td>"
         f"<td>{added:.1f}</td><td>{perplexity:.1f}</td><td>{kl_divergence:.2f}</td></tr>"
     )
