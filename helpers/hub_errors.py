@@ -37,7 +37,7 @@ FAULTS_OF_THIS_COMPUTER = (  # words of an error → what is wrong, and what to 
 class ModelError(RuntimeError):
     """Raised when a model cannot be loaded; the message says why and what to do.
 
-    Notebooks show the message alone, without a traceback. ``latest`` is the message of the last one.
+    Notebooks show the message alone, without a traceback. ``latest`` is the last one's message.
     """
 
     latest: str | None = None

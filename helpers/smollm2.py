@@ -49,13 +49,22 @@ REASONS = {  # words of pip → what is wrong, and what to do
 }
 
 
+def is_cached() -> bool:
+    """Return True if the model is on this computer, so that loading it needs no network."""
+    return (_cache() / FOLDER).is_dir()
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits")).expanduser()
+
+
 def folder() -> Path:
     """Return the folder of the model in Hugging Face format; the first call fetches it.
 
     It is in the cache of this user, or in the folder that ``CIRCUITS_CACHE`` names. Raises
     ``ModelError``.
     """
-    cache = Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits")).expanduser()
+    cache = _cache()
     model = cache / FOLDER
     try:
         cache.mkdir(parents=True, exist_ok=True)

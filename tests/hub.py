@@ -22,6 +22,8 @@ from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
     GPT2TokenizerFast,
+    LlamaConfig,
+    LlamaForCausalLM,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -30,6 +32,16 @@ from transformers import (
 from helpers.ioi import TEMPLATES
 from helpers.models import DATA
 
+LLAMA = dict(
+    vocab_size=3072,
+    hidden_size=72,
+    num_hidden_layers=3,
+    num_attention_heads=6,
+    num_key_value_heads=2,
+    intermediate_size=100,
+    max_position_embeddings=512,
+    initializer_range=0.2,
+)
 COMMIT = {"X-Repo-Commit": "0" * 40}  # also when a repository lacks a file
 
 TRY = """
@@ -72,6 +84,21 @@ def save_gpt2(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **
     for part in (model, tokenizer):
         part.save_pretrained(folder)
     return model
+
+
+def save_llama(folder: Path) -> Path:
+    """Save a small random Llama with the course's tokenizer; returns its folder."""
+    torch.manual_seed(0)
+    LlamaForCausalLM(LlamaConfig(**LLAMA)).save_pretrained(folder)
+    PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer").save_pretrained(folder)
+    return folder
+
+
+def on_model(notebook, name):
+    """The notebook with another model's name in its cell of parameters."""
+    for cell in notebook.cells:
+        cell.source = re.sub(r'^MODEL = ".*?"', f"MODEL = {str(name)!r}", cell.source, flags=re.MULTILINE)
+    return notebook
 
 
 def save_random(

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from platformdirs import user_cache_dir
 from transformers import AutoModelForCausalLM
 
 from helpers import smollm2
@@ -175,9 +174,8 @@ def test_other_sources_are_refused(name, source):
 @pytest.fixture(scope="module")
 def model():
     """The real model, from the user's cache; tests fetch nothing."""
-    cache = Path(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits"))
-    if not (cache / smollm2.FOLDER).is_dir():
-        remedy = f'fetch it: python -c "from helpers import smollm2; smollm2.folder()" ({cache})'
+    if not smollm2.is_cached():
+        remedy = 'fetch it: python -c "from helpers import smollm2; smollm2.folder()"'
         (pytest.fail if "CI" in os.environ else pytest.skip)(remedy)
     return load_model(smollm2.NAME)
 

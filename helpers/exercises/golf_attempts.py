@@ -28,7 +28,7 @@ def submit(model: TransformerBridge, behaviour: str, circuit: object) -> Score |
     1
     """
     try:
-        course = _hidden_course(model, behaviour)
+        course = hidden_course(model, behaviour)
         score = course.score(circuit)
     except ValueError as error:
         display(Card("This circuit was not scored", [str(error)], NOTE))
@@ -47,7 +47,13 @@ def submit(model: TransformerBridge, behaviour: str, circuit: object) -> Score |
 
 
 @functools.lru_cache(maxsize=8)
-def _hidden_course(model: TransformerBridge, behaviour: str) -> Course:
+def hidden_course(model: TransformerBridge, behaviour: str) -> Course:
+    """Return the course on the hidden prompts of a behaviour; the last ones are kept.
+
+    >>> from helpers.models import load_model
+    >>> hidden_course(load_model("attn-only-2l"), "ioi").score({}).size
+    0
+    """
     return Course(model, behaviour_prompts(model.tokenizer, behaviour, hidden=True))
 
 
