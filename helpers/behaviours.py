@@ -74,7 +74,7 @@ def behaviour_prompts(
     >>> tokenizer = load_model("attn-only-2l").tokenizer
     >>> prompts = behaviour_prompts(tokenizer, "ioi")
     >>> tokenizer.decode(prompts.tokens[0, prompts.positions["S2"][0]])
-    ' Hannah'
+    ' Fred'
     """
     if name not in BEHAVIOURS:
         raise ValueError(f"expected a behaviour among {', '.join(BEHAVIOURS)}, got {name!r}.")

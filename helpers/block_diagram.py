@@ -13,15 +13,15 @@ from helpers.components import Part
 from helpers.page_data import verbatim
 from helpers.theme import BLUE, GREY, ORANGE, TEMPLATE, WIDTH
 
-ROW, BOX_HEIGHT, MARGIN = 118, 82, 20  # pixels
+ROW, BOX_HEIGHT, MARGIN = 118, 90, 20  # pixels
 STREAM, BESIDE = 24, 94  # from a column's left edge to its stream, and to the boxes beside it
 
 
 def block_diagram(models: Mapping[str, Sequence[Part]], title: str) -> go.Figure:
     """One column per model, from the embedding at the bottom to the unembedding at the top.
 
-    Blue arrows leave the stream where a part reads it, and return where its output is added. Orange
-    text says where positions enter. Coordinates are pixels.
+    Blue arrows leave the stream where a part reads it, and return where its output is added. An
+    orange frame marks where positions enter. Coordinates are pixels.
 
     >>> parts = [Part("embedding", ["W_E"]), Part("unembedding", ["W_U"])]
     >>> figure = block_diagram({"toy": parts}, "A block")
@@ -76,7 +76,8 @@ def _add_box(figure: go.Figure, part: Part, left: int, bottom: int, right: int) 
         font_size=12,
     )
     if part.position:
-        below = dict(x=left + 4, y=bottom + 1, yanchor="bottom", font_size=12, font_color=ORANGE)
+        below = dict(x=left + 2, y=bottom + 2, yanchor="bottom", font_size=11)
+        below |= dict(bordercolor=ORANGE, borderwidth=2, borderpad=1)
         figure.add_annotation(text=verbatim(part.position), **_text() | below)
 
 

@@ -6,6 +6,7 @@ in the Wild", figure 2.
 """
 
 import inspect
+import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from helpers.theme import BLUE, GREY, LINE, ORANGE, TEMPLATE, WIDTH
 
 ANSWER = "logits"  # where arrows that leave the last role end
 ROW, BOX_WIDTH, BOX_HEIGHT, MARGIN = 104, 90, 58, 70  # pixels
+LETTER = 7  # width of a label's letter, in pixels
 MOST_NAMED = 3  # heads that a box names; of more it gives their number
 
 Point = tuple[int | float, int | float]
@@ -77,7 +79,7 @@ def circuit_diagram(
         if arrow.label:
             x, y = layout.label(arrow)
             side = "middle right" if arrow.start in roles else "bottom right"
-            text = dict(text=[verbatim(arrow.label)], textposition=side, textfont_size=12)
+            text = dict(text=[verbatim(arrow.label)], textposition=side, textfont_size=12, cliponaxis=False)
             figure.add_scatter(x=[x], y=[y], mode="text", hoverinfo="skip", showlegend=False, **text)
     for name, center in layout.boxes.items():
         heads = roles[name].heads if name in roles else ()
@@ -142,8 +144,8 @@ class _Layout:
             self.boxes[ANSWER] = (len(self.positions) - 1, row)
         self.top = max(row + 0.4, 1)
         self.x_range = [-0.6, len(self.positions) + (0.75 if answered else -0.4)]
-        pixels = (WIDTH - MARGIN - 20) / (self.x_range[1] - self.x_range[0])
-        self.half_width, self.half_height = BOX_WIDTH / pixels / 2, BOX_HEIGHT / ROW / 2
+        self.pixels = (WIDTH - MARGIN - 20) / (self.x_range[1] - self.x_range[0])  # between two streams
+        self.half_width, self.half_height = BOX_WIDTH / self.pixels / 2, BOX_HEIGHT / ROW / 2
         self.lanes: dict[Arrow, float] = {}  # heights at which reads cross the streams, below their boxes
         reads = [arrow for arrow in arrows if arrow.start in self.positions and arrow.end in self.boxes]
         count = Counter()
@@ -172,12 +174,29 @@ class _Layout:
         return [tuple(sum(w * c[axis] for w, c in zip(row, corners)) for axis in (0, 1)) for row in weights]
 
     def label(self, arrow: Arrow) -> Point:
-        """Left end of an arrow's label: below a read's first part, beside a path's middle."""
+        """Left end of an arrow's label: below a read's start, beside a path near its middle."""
         path = self.path(arrow)
         if arrow.start in self.roles:
-            x, y = path[len(path) // 2]
-            return x + 0.1, y
+            middle = path[len(path) // 2]
+            places = [(x + 0.1, y) for x, y in sorted(path, key=lambda point: math.dist(point, middle))]
+            return next((place for place in places if self._is_free(place, arrow.label)), places[0])
         return min(path[0][0], path[-1][0]) + 0.06, path[0][1] - 0.05 - 0.03 * arrow.size
+
+    def _is_free(self, place: Point, label: str) -> bool:
+        """Whether a label at a place touches no box and no read."""
+        left, y = place
+        right = left + LETTER * len(label) / self.pixels
+        spans = [
+            (at - self.half_width, at + self.half_width, up, self.half_height)
+            for at, up in self.boxes.values()
+        ]
+        for read, lane in self.lanes.items():
+            low, high = sorted([self.x(read.start), self.boxes[read.end][0]])
+            spans.append((low, high, lane, 0.03))
+        return all(
+            right < low or high < left or abs(y - up) > half_height + 0.09
+            for low, high, up, half_height in spans
+        )
 
     def _curve(self, arrow: Arrow) -> tuple[Point, tuple[Point, Point], Point]:
         """Start, both control points and end of an arrow."""

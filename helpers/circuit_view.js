@@ -188,7 +188,7 @@
     const focus = state.hover ?? state.head;
     widths().forEach((edge) => drawEdge(edge, focus === null ? 0.5 : edge[0] === focus ? 0.95 : 0.1, edge[0] === focus));
     nodes.querySelectorAll("[data-lens]").forEach((text) => { text.style.opacity = focus === null || Number(text.dataset.lens) === data.lens.length - 1 ? 1 : 0.15; });
-    const above = new Map();  // labels at each position and layer so far
+    const placed = [];  // left end, right end and height of each label so far
     if (focus === null) return heads.forEach((_, head) => {  // each role once in a layer
       const first = heads.findIndex((_, other) => layerOf[other] === layerOf[head] && roles[other] === roles[head]);
       if (roles[head] && first === head) label(head, state.position, roles[head]);
@@ -201,10 +201,14 @@
       if (!isEffect(state.measure)) edgesAt(sender, position).forEach((edge) => drawEdge(edge, 0.95, false));
     });
     function label(head, position, text) {  // above a node, clear of the picture's edges and of other labels
-      const place = `${position} ${y(head)}`, at = nodeX(head, position), last = x(n - 1) + step / 2;
-      above.set(place, (above.get(place) ?? -1) + 1);
-      const node = write(labels, at, y(head) - 10 - 12 * above.get(place), text, 12);
-      node.setAttribute("text-anchor", at < LEFT + 40 ? "start" : at > last - 90 ? "end" : "middle");
+      const at = nodeX(head, position), last = x(n - 1) + step / 2, width = 6.6 * text.length;
+      const anchor = at < LEFT + 40 ? "start" : at > last - 90 ? "end" : "middle";
+      const left = at - { start: 0, middle: width / 2, end: width }[anchor];
+      let height = y(head) - 10;
+      while (placed.some(([from, to, other]) => from < left + width && left < to && Math.abs(other - height) < 12)) height -= 12;
+      placed.push([left, left + width, height]);
+      const node = write(labels, at, height, text, 12);
+      node.setAttribute("text-anchor", anchor);
       return node;
     }
   }

@@ -89,7 +89,8 @@ def beside(left: go.Figure, right: go.Figure, title: str) -> go.Figure:
             figure.update_yaxes(tickfont_size=11, col=column)
         place = dict(x=figure.layout[("xaxis", "xaxis2")[column - 1]].domain[0], y=1 - 34 / height)
         figure.update_traces(colorbar=place, selector=dict(type="heatmap"), col=column)
-    return figure.update_layout(template=TEMPLATE, title=title, height=height, margin_t=120, showlegend=False)
+    figure.update_layout(template=TEMPLATE, title=title, height=height, margin_t=120, showlegend=False)
+    return figure.update_layout(meta=left.layout.meta)
 
 
 def redraw(figure: go.Figure, fraction: float) -> None:

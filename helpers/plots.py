@@ -20,8 +20,9 @@ from helpers.theme import BLUE, GREY, LINE, ORANGE, PALE, PALETTE, TEMPLATE
 
 Labels = Sequence[object]
 Reference = tuple[str, float]  # a dashed line: its name and value
-MOST_LABELLED = 3  # series with names beside them, however close these are
+MOST_LABELLED = 3  # series with names beside them, even where these are close
 END_GAP = 0.06  # of the extent: between last points of curves whose names do not touch
+LEAST_GAP = 0.02  # of the extent: between last points of three curves whose names can be told apart
 ROW_HEIGHT, LEAST_ROW_HEIGHT = 26, 5  # of a dot plot, in pixels
 
 
@@ -84,21 +85,29 @@ def dots(
         )
     if reference:
         figure.add_vline(**_dashed(reference), x=reference[1])
-    figure.update_yaxes(**ticks(names) | dict(showgrid=len(names) <= MOST_TICKS, gridwidth=1))
+    grid = dict(showgrid=len(names) <= MOST_TICKS, gridwidth=1, ticklabelstandoff=4)
+    figure.update_yaxes(**ticks(names) | grid)
     figure.update_yaxes(range=[len(names) - 0.5, -0.7]).update_layout(margin_t=80)
     return _label_dots(figure, series)
 
 
 def _label_dots(figure: go.Figure, series: dict[str, Float[Tensor, " row"]]) -> go.Figure:
-    """Name up to three series in the row where they are farthest apart; more get the legend."""
+    """Name up to three series in the row where they are farthest apart; more get the legend.
+
+    A name stands between two rows: no dot of another series may be right above it.
+    """
     figure.update_layout(showlegend=len(series) > 1)
     if not 2 <= len(series) <= MOST_LABELLED:
         return figure
     values = torch.stack([values.detach().float().cpu() for values in series.values()])
     extent = (values.max() - values.min()).clamp_min(1e-9)
     gaps = values.sort(dim=0).values.diff(dim=0).amin(dim=0) / extent  # [row]
+    width = 0.03 * max(map(len, series))  # of a name
+    to_others_above = (values[:, None, 1:] - values[None, :, :-1]).abs() / extent  # [series other row]
+    to_others_above[range(len(values)), range(len(values))] = torch.inf
+    gaps[1:][to_others_above.amin(dim=(0, 1)) < width / 2] = 0
     row = gaps.argmax().item()
-    if gaps[row] < 0.03 * max(map(len, series)):  # the names would touch
+    if gaps[row] < width:  # the names would touch
         return figure
     for trace, value in zip(figure.data, values[:, row].tolist()):
         figure.add_annotation(x=value, y=row, text=trace.name, showarrow=False, yshift=14)
@@ -145,14 +154,14 @@ def lines(
 
 
 def _label_lines(figure: go.Figure, height: Callable[[float], float]) -> go.Figure:
-    """Name up to three curves, or more that end apart, at their last points; else add a legend."""
+    """Name two curves, or more that end apart, at their last points; else add a legend."""
     heights = [[height(y) for y in curve.y] for curve in figure.data]
     ends = sorted(of_curve[-1] for of_curve in heights if of_curve)
     drawn = [y for of_curve in heights for y in of_curve]
     extent = max(drawn, default=0) - min(drawn, default=0)
-    apart = all(high - low > END_GAP * extent for low, high in zip(ends, ends[1:]))
-    labelled = len(ends) <= MOST_LABELLED or apart
-    if not labelled:
+    least = LEAST_GAP if len(ends) <= MOST_LABELLED else END_GAP
+    apart = all(high - low > least * extent for low, high in zip(ends, ends[1:]))
+    if len(ends) > 2 and not apart:
         return figure.update_layout(showlegend=True, margin_t=100, height=figure.layout.height + 50)
     figure.update_layout(showlegend=False)
     if len(ends) < 2:
@@ -202,7 +211,7 @@ def scatter(
     if diagonal:
         low, high = points.min().item(), points.max().item()
         figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line=dict(color=GREY, dash="dash"))
-        figure.add_annotation(x=high, y=high, text="y = x", showarrow=False, xanchor="left")
+        figure.add_annotation(x=high, y=high, text="y = x", showarrow=False, xanchor="left", xshift=6)
     return figure
 
 

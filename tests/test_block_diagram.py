@@ -44,7 +44,7 @@ def test_positions_enter_where_the_model_takes_them(parts):
 def test_columns_of_several_models_stay_in_the_figure(parts):
     figure = block_diagram(parts, "Three models")
     assert max(shape.x1 for shape in figure.layout.shapes) <= WIDTH
-    colours = [note.font.color for note in notes(figure)]
+    colours = [note.bordercolor for note in notes(figure)]
     assert colours.count(ORANGE) == 3
 
 

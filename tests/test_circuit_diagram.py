@@ -72,6 +72,15 @@ def test_an_arrow_begins_below_its_box_and_ends_at_its_edge(figure):
     assert max(around.x) > max(path.x)  # past the box between
 
 
+def test_a_label_stands_clear_of_boxes_and_reads():
+    roles = {"previous": Role("A", 1), "duplicate": Role("B", 2), "induction": Role("B", 3)}
+    path, read = Arrow("previous", "induction", 0.2, "K +0.66"), Arrow("A", "duplicate", 0.3)
+    figure = circuit_diagram("ABCDE", roles, [path, read], "Text")
+    [label] = [trace for trace in figure.data if trace.mode == "text"]
+    assert abs(label.y[0] - boxes(figure)["duplicate"][1]) > 0.3
+    assert abs(label.y[0] - traces(figure)["A → duplicate"].y[0]) > 0.09
+
+
 @pytest.mark.parametrize("pair", [("END", "END"), ("IO", "END")])
 def test_wrong_pairs_are_drawn_too(pair):
     query, key = pair

@@ -99,10 +99,11 @@ def test_stored_circuits_are_there_for_every_behaviour():
         assert 0 < sizes["best"] <= sizes["greedy"]
 
 
-def test_the_best_known_circuit_passes_on_hidden_prompts():
+@pytest.mark.parametrize("name", ["ioi", "capitals"])
+def test_the_best_known_circuit_passes_on_hidden_prompts(name):
     try:
         model = load_model("smollm2-135m")
     except ModelError as error:
         pytest.skip(str(error))
-    course = Course(model, behaviour_prompts(model.tokenizer, "capitals", hidden=True))
-    assert course.score(known_circuits("capitals")["best"]).passed
+    course = Course(model, behaviour_prompts(model.tokenizer, name, hidden=True))
+    assert course.score(known_circuits(name)["best"]).passed

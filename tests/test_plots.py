@@ -36,6 +36,12 @@ def test_two_series_are_named_where_they_are_far_apart_and_four_in_a_legend():
     assert dots({"a": torch.ones(2), "b": torch.ones(2)}, "xy", "t", "name", "value").layout.showlegend
 
 
+def test_no_name_stands_right_below_a_dot_of_another_series():
+    series = {"one": torch.tensor([1.0, 2.0]), "two": torch.tensor([2.0, 0.5])}
+    figure = dots(series, ["a", "b"], "title", "name", "value")
+    assert [(note.text, note.y) for note in figure.layout.annotations] == [("one", 0), ("two", 0)]
+
+
 def test_curves_are_named_at_their_ends():
     figure = lines(
         {"low": torch.zeros(3), "high": torch.ones(3)}, "title", "x", "y", reference=("chance", 0.2)
@@ -44,6 +50,12 @@ def test_curves_are_named_at_their_ends():
     assert [curve.textposition for curve in figure.data] == ["bottom right", "top right"]
     assert not figure.layout.showlegend and figure.layout.annotations[0].text == "chance"
     assert lines({name: torch.ones(3) for name in "abcd"}, "title", "x", "y").layout.showlegend
+
+
+def test_three_curves_that_end_together_get_a_legend():
+    ends = {"falls": [1.0, 0.0], "stays": [0.0, 0.0], "rises": [-1.0, 0.0]}
+    figure = lines({name: torch.tensor(values) for name, values in ends.items()}, "t", "x", "y")
+    assert figure.layout.showlegend and not any(curve.text for curve in figure.data)
 
 
 def test_four_curves_that_end_apart_are_named_at_their_ends():

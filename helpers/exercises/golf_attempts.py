@@ -23,7 +23,7 @@ def submit(model: TransformerBridge, behaviour: str, circuit: object) -> Score |
 
     >>> from helpers.models import load_model
     >>> score = submit(load_model("attn-only-2l"), "ioi", {"END": [(1, 2)]})
-    ioi: 1 head-position ...
+    ✘ ioi: 1 head-position, faithfulness ...
     >>> score.size
     1
     """

@@ -3,7 +3,7 @@
 EXPLANATIONS = {
     "7.f": {
         "less than 2 times the median": "Then the first position would be like any other.",
-        "2 to 20 times the median": "A longer stream at one position is easy to write: no later norm shows it.",
+        "2 to 20 times the median": "Then the first position would be longer than others, but not of another kind.",
         "more than 20 times the median": "RMSNorm divides by the length. So layers can read a stream of any length.",
     },
     "7.g": {
@@ -24,7 +24,7 @@ EXPLANATIONS = {
     },
     "7.j": {
         "to remove the value": "Then the content of the first position would matter most.",
-        "to forbid the attention": "Attention must go somewhere. What it moves from other positions is noise.",
+        "to forbid the attention": "Weights must sum to 1. So the freed attention goes to other positions, and moves their values.",
         "both change it by less than 0.1 nats per token": "Then the model could do without its sinks.",
     },
 }
