@@ -8,7 +8,7 @@ from torch import Tensor
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
-from helpers.exercises.lesson_07.e02_rotate import rotate
+from helpers.exercises.lesson_07.e02_apply_rotary import apply_rotary
 
 
 def scores_at_distances(
@@ -21,7 +21,7 @@ def scores_at_distances(
 ) -> Float[Tensor, " distance"]:
     """Attention score of two rows when the query stands ``distances`` positions after the key."""
     q = (query_in @ W_Q).expand(len(distances), -1)  # one copy per distance
-    return rotate(q, distances, base) @ (key_in @ W_K) / W_Q.shape[1] ** 0.5
+    return apply_rotary(q, distances, base) @ (key_in @ W_K) / W_Q.shape[1] ** 0.5
 
 
 def _queries_turned(turn, scale=lambda d_model, d_head: d_head**0.5):
@@ -35,7 +35,7 @@ def _queries_turned(turn, scale=lambda d_model, d_head: d_head**0.5):
 
 
 def _stream_turned(query_in, key_in, W_Q, W_K, distances, base):
-    rows = rotate(query_in.expand(len(distances), -1), distances, base)
+    rows = apply_rotary(query_in.expand(len(distances), -1), distances, base)
     return rows @ W_Q @ (key_in @ W_K) / W_Q.shape[1] ** 0.5
 
 
@@ -79,17 +79,17 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "Only the difference of the two positions counts. So put the key at position 0 and the query at position Δ.",
-        "`(query_in @ W_Q).expand(len(distances), -1)` repeats the query, one row per distance. Then `rotate` turns each row.",
+        "`(query_in @ W_Q).expand(len(distances), -1)` repeats the query, one row per distance. Then `apply_rotary` turns each row.",
         "A key at position 0 is not turned. Take the dot product of every row with it, and divide by `√d_head`.",
     ),
     reference=scores_at_distances,
-    solution_parts=(rotate,),
+    solution_parts=(apply_rotary,),
     tests=(_equals_pairs_of_positions, _is_the_plain_score_at_distance_0),
     mistakes=(
         Mistake(
             "distance the wrong way round",
             "the query stands after the key: turn the query by +Δ, or the key by -Δ.",
-            _queries_turned(lambda q, distances, base: rotate(q, -distances, base)),
+            _queries_turned(lambda q, distances, base: apply_rotary(q, -distances, base)),
         ),
         Mistake(
             "no rotation",
@@ -99,17 +99,17 @@ EXERCISE = Exercise(
         Mistake(
             "scale missing",
             "divide the scores by √d_head, as the model does.",
-            _queries_turned(rotate, lambda d_model, d_head: 1),
+            _queries_turned(apply_rotary, lambda d_model, d_head: 1),
         ),
         Mistake(
             "scale is d_head",
             "divide by the square root of d_head.",
-            _queries_turned(rotate, lambda d_model, d_head: d_head),
+            _queries_turned(apply_rotary, lambda d_model, d_head: d_head),
         ),
         Mistake(
             "scale is √d_model",
             "queries and keys have d_head numbers: divide by √d_head.",
-            _queries_turned(rotate, lambda d_model, d_head: d_model**0.5),
+            _queries_turned(apply_rotary, lambda d_model, d_head: d_model**0.5),
         ),
         Mistake(
             "stream rotated",
@@ -119,12 +119,12 @@ EXERCISE = Exercise(
         Mistake(
             "distances numbered from 0",
             "use `distances` as they are passed in: they need not be 0, 1, 2, …",
-            _queries_turned(lambda q, distances, base: rotate(q, torch.arange(len(distances)), base)),
+            _queries_turned(lambda q, distances, base: apply_rotary(q, torch.arange(len(distances)), base)),
         ),
         Mistake(
             "distances off by one",
             "at distance 0 the query is not turned.",
-            _queries_turned(lambda q, distances, base: rotate(q, distances + 1, base)),
+            _queries_turned(lambda q, distances, base: apply_rotary(q, distances + 1, base)),
         ),
         Mistake(
             "query and key swapped",

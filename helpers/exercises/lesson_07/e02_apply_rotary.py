@@ -10,7 +10,7 @@ from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
 
 
-def rotate(
+def apply_rotary(
     x: Float[Tensor, "row d_head"], positions: Int[Tensor, " row"], base: float
 ) -> Float[Tensor, "row d_head"]:
     """Rotate coordinates j and j + d_head/2 of each row by  position · base^(-2j/d_head)."""
@@ -46,7 +46,7 @@ def _interleaved(x, positions, base):
 
 
 def _interleaved_pairs_apart(x, positions, base):
-    return rotate(torch.cat([x[:, ::2], x[:, 1::2]], dim=1), positions, base)
+    return apply_rotary(torch.cat([x[:, ::2], x[:, 1::2]], dim=1), positions, base)
 
 
 def _mirrored(x, positions, base):
@@ -93,7 +93,7 @@ EXERCISE = Exercise(
         "`first, second = x[:, :half], x[:, half:]` are the two coordinates of every pair.",
         "A rotation by a: (u, v) becomes (u cos a - v sin a, u sin a + v cos a). `torch.cat` puts both halves side by side again.",
     ),
-    reference=rotate,
+    reference=apply_rotary,
     tests=(_equals_complex_numbers, _leaves_position_0),
     mistakes=(
         Mistake(
@@ -175,7 +175,7 @@ EXERCISE = Exercise(
         Mistake(
             "base fixed",
             "use the `base` that is passed in: models differ in it.",
-            lambda x, positions, base: rotate(x, positions, 10000.0),
+            lambda x, positions, base: apply_rotary(x, positions, 10000.0),
         ),
         Mistake(
             "times 2π",
