@@ -26,8 +26,11 @@
   const y = (head) => height - 84 - LAYER * layers.indexOf(layerOf[head]);
   const gap = (count) => Math.min(12, (step - 6) / count);  // between the nodes of a row
   function fits(text, size) {  // a token as far as its column has room for it
-    const most = Math.max(3, Math.floor(step / (0.56 * size))), word = visible(text).trim();
-    return word.length > most ? word.slice(0, most - 1) + "…" : word;
+    const most = Math.max(3, Math.floor(step / (0.56 * size))), word = [...unquoted(text).trim()];
+    return word.length > most ? word.slice(0, most - 1).join("") + "…" : word.join("");
+  }
+  function unquoted(text) {  // a token of spaces is not blank
+    return text.trim() ? visible(text) : visible(text).replaceAll(" ", "␣");
   }
   function nodeX(head, position) {
     const row = inLayer[layers.indexOf(layerOf[head])];
@@ -97,9 +100,10 @@
     choice.dispatchEvent(new Event("change", { bubbles: true }));
   }
   function hear() {  // an answer to an earlier choice than the last one is old
-    const { position, head, ablated, at } = JSON.parse(selection.textContent || "{}");
+    const { position, head, ablated, measure, at } = JSON.parse(selection.textContent || "{}");
     if (!(position < n) || at < sent) return;
     Object.assign(state, { position, head: numberOf(head), ablated: numberOf(ablated) });
+    if (measure !== undefined && (measured || !isEffect(measure))) state.measure = measure;
     known = JSON.stringify(chosen());
     draw();
   }
@@ -238,7 +242,7 @@
     rows.forEach(([token, before, after]) => {
       const row = add(bars, "div"), name = add(row, "span"), track = add(row, "span"), numbers = add(row, "span");
       row.style.cssText = `display: flex; height: ${ROW}px; align-items: center; gap: 8px`;
-      name.textContent = visible(token);
+      name.textContent = unquoted(token);
       name.style.cssText = "width: 8em; overflow: hidden; white-space: pre; text-align: right; font-family: monospace";
       track.style.cssText = "flex: 1";
       [[before, colours.above], [after, colours.below]].forEach(([value, colour]) => {
@@ -265,8 +269,8 @@
     table.replaceChildren();
     const p = state.position, hasRoles = roles.some((role) => role);
     const header = ["head", ...(hasRoles ? ["role"] : []), "attends to", "likeliest next token without it"];
-    const rows = heads.map((name, head) => [name, ...(hasRoles ? [roles[head]] : []), (edgesOf[head].get(p) || []).map(([key]) => `${key} ${visible(tokens[key])} ${data.attention[head][p][key].toFixed(2)}`).join(", "),
-                                            `${visible(data.likeliestWithout[head][p])} ${data.probabilityWithout[head][p].toFixed(2)}`]);
+    const rows = heads.map((name, head) => [name, ...(hasRoles ? [roles[head]] : []), (edgesOf[head].get(p) || []).map(([key]) => `${key} ${unquoted(tokens[key])} ${data.attention[head][p][key].toFixed(2)}`).join(", "),
+                                            `${unquoted(data.likeliestWithout[head][p])} ${data.probabilityWithout[head][p].toFixed(2)}`]);
     [header, ...rows].forEach((cells, i) => {
       const row = add(table, "tr");
       cells.forEach((cell) => { add(row, i ? "td" : "th").textContent = cell; });

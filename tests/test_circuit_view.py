@@ -49,6 +49,15 @@ def test_hostile_tokens_are_shown_and_never_run(page):
     )
 
 
+def test_long_tokens_are_cut_between_characters_and_spaces_are_not_blank(page):
+    tokens = ["😀" * 40, "   ", *HOSTILE[2:]]
+    show(page, circuit_view(replace(hostile(), tokens=tokens)).data)
+    texts = page.evaluate(
+        "[...document.querySelectorAll('[data-at] > text:nth-of-type(1)')].map(t => t.textContent)"
+    )
+    assert set(texts[0]) == {"😀", "…"} and texts[1] == "␣␣␣" and page.errors == []
+
+
 def test_without_scripts_a_still_image_and_a_sentence_stand_there(page, circuit):
     view = without_scripts(circuit_view(circuit, position=10).data)
     show(page, view, without_scripts(circuit_view(hostile()).data))
@@ -188,6 +197,7 @@ def test_in_the_explorer_a_choice_is_told_once_and_an_answer_is_heard(page, circ
     assert page.evaluate(HEARD) == choice
     page.locator("svg").press("ArrowLeft")
     assert page.evaluate(HEARD) == choice | dict(position=9)
+    page.evaluate("heard.measure = 1")
     page.evaluate(
         """heard.position = 3; document.querySelector('.explorer-selection').textContent = JSON.stringify(heard)"""
     )
@@ -199,6 +209,7 @@ def test_in_the_explorer_a_choice_is_told_once_and_an_answer_is_heard(page, circ
     )
     page.wait_for_timeout(100)  # an answer to an earlier choice is not heard
     assert page.locator("[aria-live]").text_content().startswith("After position 3,")
+    assert page.locator("select").first.input_value() == "1"
     assert edges(page) == expected(circuit, 3) | {edge for edge in edges(page) if edge[0] != head}
     assert page.errors == []
 

@@ -14,6 +14,7 @@ from helpers.build.lesson_runs import execute
 from helpers.circuit_graph import read_circuit
 from helpers.explorer import Explorer
 from helpers.explorer.subject import tokens_of
+from helpers.explorer.views.circuit import read_strongest
 from helpers.explorer.views.patching import logit_difference, show_effects
 from helpers.explorer.views.predictions import head_effects
 from helpers.hooks import patch_hooks
@@ -93,7 +94,7 @@ def test_every_panel_shows_something_and_says_of_which_run(explorer):
     for name in PANELS:
         drawn = panel(explorer, name)
         assert explorer.message.value == drawn.message.value == "" and drawn.output.outputs
-        assert ("without 1.4" in drawn.note.value) == (name in ("attention", "memory", "logit lens"))
+        assert ("without 1.4" in drawn.note.value) == (name in FOLLOWING)
     assert explorer.status.value == explorer.message.value == "" and not any(is_pale(explorer))
 
 
@@ -107,7 +108,7 @@ def test_one_selection_holds_for_all_panels(explorer):
         changed = contents(panel(explorer, name).output.outputs) != shown[name]
         assert changed == (name != "circuit")  # its view is told
     assert json.loads(explorer.selection.value) | {"at": 0} == dict(
-        position=10, head="2.3", ablated=None, at=0
+        position=10, head="2.3", ablated=None, measure=0, at=0
     )
     explorer.all_on.click()
     assert explorer.ablated == () and "without" not in explorer.predictions.value
@@ -125,10 +126,15 @@ def test_a_choice_in_the_circuit_view_holds_for_all_panels(explorer):
     answer = choose(explorer, position=9, head="2.3", ablated="2.3", at=1)
     assert (explorer.position.value, explorer.layer.value, explorer.head.value) == (9, 2, 3)
     assert explorer.ablated == ((2, 3),) and "without 2.3" in explorer.predictions.value
-    assert answer == dict(position=9, head="2.3", ablated="2.3", at=1)
+    assert answer == dict(position=9, head="2.3", ablated="2.3", measure=0, at=1)
+    assert "without 2.3." in circuit.note.value
     explorer.toggle(1, 4)  # two heads: the view shows all heads on
     answer = choose(explorer, position=7, at=2)
-    assert answer == dict(position=7, head="1.4", ablated=None, at=2) and explorer.ablated == ((1, 4), (2, 3))
+    assert answer == dict(position=7, head="1.4", ablated=None, measure=0, at=2) and explorer.ablated == (
+        (1, 4),
+        (2, 3),
+    )
+    assert "The bars do not show several ablated heads." in circuit.note.value
     answer = choose(explorer, head=None, at=3)  # all heads in the view, the last one elsewhere
     assert answer["head"] is None and (explorer.layer.value, explorer.head.value) == (1, 4)
     explorer.choose(head=3)
@@ -139,6 +145,8 @@ def test_a_choice_in_the_circuit_view_holds_for_all_panels(explorer):
     choose(explorer, measure=2, at=6)
     assert circuit.output.outputs != drawn and circuit.message.value == ""
     assert '"measure":2' in contents(circuit.output.outputs)[0]
+    explorer.toggle(2, 3)
+    assert json.loads(explorer.selection.value)["measure"] == 2  # the width stays
     circuit.measure = "attention"
 
 
@@ -169,6 +177,46 @@ def test_a_click_on_an_effect_chooses_that_patch(explorer):
     patching.controls["part"].value = "resid"
 
 
+def test_equal_texts_and_equal_answers_are_named_and_noise_has_no_colour(explorer):
+    patching = panel(explorer, "patching")
+    explorer.fields["source"].value = explorer.prompt.value
+    assert "Both texts are the same" in patching.note.value
+    colours = {cell.style.button_color for row in patching.grid.buttons for cell in row}
+    assert {colour[-2:] for colour in colours} == {"00"}
+    explorer.fields["wrong"].value = "Mary "
+    assert "Both answers are the same token" in patching.note.value
+
+
+def test_a_text_of_another_length_is_offered_as_second_text(explorer):
+    patching = panel(explorer, "patching")
+    explorer.prompt.value = "Mary and John went to the park."
+    assert explorer.fields["source"].value == explorer.prompt.value and patching.message.value == ""
+
+
+def test_many_ablated_heads_are_counted_and_the_colours_have_a_scale(explorer):
+    explorer.ablate(tuple((0, head) for head in range(7)))
+    lens = panel(explorer, "logit lens")
+    for text in (explorer.predictions.value, lens.note.value):
+        assert '<span title="0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6">without 7 heads</span>' in text
+    effects = head_effects(explorer.subject.model, explorer.subject.tokens, 14)
+    least, most = (-effects.max()).exp(), (-effects.min()).exp()
+    assert re.sub("<[^>]+>", "", explorer.grid.legend.value).endswith(f"from × {least:.2f} to × {most:.2f}.")
+
+
+def test_the_circuit_view_of_many_heads_has_some_of_each_layer(explorer):
+    circuit = panel(explorer, "circuit")
+    assert "shows the 24 of 48 heads" in circuit.note.value
+    shown = read_strongest(explorer.subject.model, explorer.subject.tokens, False).heads
+    assert len(shown) == 24 and {name[0] for name in shown} == set("012345")
+    explorer.name.value = "attn-only-2l"
+    assert "heads whose" not in circuit.note.value
+
+
+def test_tokens_of_spaces_are_not_blank(explorer):
+    explorer.prompt.value = "a   b"
+    assert any(name.strip().endswith("␣") for name, _ in explorer.position.options)
+
+
 def test_the_code_shows_what_the_explorer_shows(explorer):
     """All codes as cells of one notebook, run by a kernel."""
     explorer.code.selected_index = 0
@@ -190,9 +238,10 @@ def test_the_code_shows_what_the_explorer_shows(explorer):
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("prompt", "", "expected a text, got an empty field"),
-        ("prompt", " \n", "expected a text, got an empty field"),
-        ("prompt", "a " * 10_000, "at most 40 tokens, got a longer one"),
+        ("prompt", "", "expected a text, got none"),
+        ("prompt", " \n", "expected a text, got none"),
+        ("prompt", "a " * 50, "at most 40 tokens, got 52"),
+        ("prompt", "a " * 10_000, "at most 40 tokens, got more than 1"),
         ("name", "no-such-model", "no model"),
         ("name", "attn-only-0l", "attention layers"),
     ],
@@ -203,12 +252,21 @@ def test_a_field_that_cannot_be_used_is_answered_and_old_numbers_are_pale(explor
     if field == "name":
         widget.options = [*widget.options, value]
         widget.value = kept
+    panel(explorer, "attention")
     before = explorer.predictions.value
     widget.value = value
-    explorer.choose(position=3)  # changes nothing until the field can be used
+    state = explorer.ablated, explorer.position.value
+    explorer.choose(position=3)  # nothing changes until the field can be used
+    explorer.grid.buttons[0][0].click()
+    explorer.all_on.click()
+    assert (explorer.ablated, explorer.position.value) == state
     assert sentence in explorer.message.value and explorer.predictions.value == before
     assert all(is_pale(explorer)) and explorer.status.value == ""
+    controls = explorer.position, explorer.head, explorer.grid.buttons[0][0]
+    assert all(control.disabled for control in controls)
+    assert panel(explorer, "logit lens").output.outputs == ()  # not that of an older text
     widget.value = kept
+    assert explorer.panel.output.outputs and not any(control.disabled for control in controls)
     assert explorer.message.value == "" and not any(is_pale(explorer))
 
 
@@ -216,13 +274,13 @@ def test_a_field_that_cannot_be_used_is_answered_and_old_numbers_are_pale(explor
     ("name", "field", "value", "sentence"),
     [
         ("patching", "source", "too short", "as long as the first"),
-        ("patching", "right", "", "expected a word, got an empty field"),
+        ("patching", "right", "", "expected a word, got none"),
         ("patching", "wrong", "Nebuchadnezzar", "expected a word that is one token"),
         ("steering", "strength", float("nan"), "expected a strength that is a finite number"),
         ("steering", "positive", "", "expected 1 to 8 texts"),
         ("steering", "negative", "x\n" * 9, "expected 1 to 8 texts"),
         ("steering", "negative", "He was happy and\nIt was a good day and", "write other texts"),
-        ("steering", "positive", "a " * 100, "at most 40 tokens, got a longer one"),
+        ("steering", "positive", "a " * 100, "at most 40 tokens, got 101"),
     ],
 )
 def test_a_control_that_cannot_be_used_is_answered(explorer, name, field, value, sentence):

@@ -6,34 +6,17 @@ message beside it; until it can, all that belongs to what was there before is pa
 """
 
 import contextlib
-from html import escape
 
 import ipywidgets as widgets
-from IPython.display import HTML
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.explorer.grid import Grid, scale
-from helpers.explorer.panel import (
-    MOST_OPERATIONS,
-    display_data,
-    dropdown,
-    error_message,
-    text_field,
-    view_code,
-)
+from helpers.explorer.grid import AT_THE_START, Heads
+from helpers.explorer.panel import MOST_OPERATIONS, dropdown, error_message, text_field, view_code
 from helpers.explorer.panels import PANELS
 from helpers.explorer.subject import Subject, tokens_of
-from helpers.explorer.views.predictions import (
-    head_effects,
-    next_logits,
-    show_predictions,
-    two_decimals,
-    visible,
-)
+from helpers.explorer.views.predictions import head_effects, next_logits, show_predictions, visible
 from helpers.models import list_models, load_model
-from helpers.page_data import VERBATIM_CLASSES
-from helpers.theme import shade
 
 SENTENCE = (
     "Click attention heads of a transformer to ablate them, and see how its predictions of the next token "
@@ -45,11 +28,10 @@ STYLE = """<style>
 .explorer .widget-html-content { line-height: 1.5; }
 .explorer .modebar-container { display: none; }
 </style>"""
-ABLATION = "A click ablates a head: its output becomes zero (zero ablation)."
-AT_THE_START = " At the start the head with the strongest effect is ablated, as an example."
-# JupyterLab's shortcuts, such as D D for "delete the cell", do not hear keys typed in the explorer.
+# JupyterLab's shortcuts, such as D D for "delete the cell", ignore keys in an element so marked.
 KEYS = """<script>
-document.currentScript.closest(".explorer")?.setAttribute("data-lm-suppress-shortcuts", "true");
+document.currentScript.closest(".explorer")?.addEventListener("focusin", ({ target }) =>
+  target.setAttribute("data-lm-suppress-shortcuts", "true"));
 </script>"""
 
 
@@ -82,16 +64,18 @@ class Explorer:
             description="panel",
             style=style,
         )
-        self.grid = Grid(self.toggle)
+        self.grid = Heads(self.toggle)
         self.all_on, self.measure = (widgets.Button(layout=widgets.Layout(width="auto")) for _ in range(2))
         self.all_on.description = "all heads back on"
-        self.message, self.status, self.legend, self.predictions = (widgets.HTML() for _ in range(4))
-        self.about = widgets.HTML(ABLATION)
+        self.message, self.status, self.predictions = (widgets.HTML() for _ in range(3))
         self.choice, self.selection = _hidden(widgets.Text, "choice"), _hidden(widgets.HTML, "selection")
         self.panels = [kind(self) for kind in PANELS]
         self.place = widgets.VBox([panel.box for panel in self.panels])
         self.show_panel()
-        self.code = widgets.Accordion(children=[_code_area()], selected_index=None)
+        self.code = widgets.Accordion(
+            children=[widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))],
+            selected_index=None,
+        )
         self.code.set_title(0, "as code: copy it into a notebook cell")
         self.box = self._box()
         self._listen()
@@ -99,15 +83,17 @@ class Explorer:
         if self.is_current() and self.effects() is not None:
             strongest = int(self.effects().abs().argmax())
             self.toggle(*divmod(strongest, self.subject.model.cfg.n_heads))
-            self.about.value += AT_THE_START
+            self.grid.about.value += AT_THE_START
 
     def _box(self) -> widgets.VBox:
         wrap = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
         column = widgets.Layout(max_width="470px")
-        heads = widgets.VBox([self.about, self.grid.box, self.legend], layout=column)
+        heads = widgets.VBox([self.grid.about, self.grid.box, self.grid.legend], layout=column)
         buttons = widgets.HBox([self.all_on, self.measure])
         look = widgets.HBox([widgets.Label("look at head:"), self.layer, self.head, self.status])
-        keys = widgets.Output(outputs=(display_data(HTML(KEYS)),))
+        keys = widgets.Output(
+            outputs=(dict(output_type="display_data", data={"text/html": KEYS}, metadata={}),)
+        )
         rows = [
             widgets.HTML(f"{STYLE}{SENTENCE}"),
             widgets.HBox([self.name, self.prompt, self.message], layout=wrap),
@@ -138,7 +124,7 @@ class Explorer:
 
     def read(self) -> None:
         """Read the model and the text; after an error all that is shown stays pale."""
-        with self.busy(self.position, self.predictions, self.grid.box, self.place):
+        with self.busy(self.position, self.predictions, self.grid.box, self.grid.legend, self.place):
             keep = self.subject is not None and self.subject.name == self.name.value
             model = self.subject.model if keep else load_model(self.name.value)
             if not model.cfg.n_layers:
@@ -198,8 +184,9 @@ class Explorer:
 
     def ablate(self, heads: tuple[tuple[int, int], ...]) -> None:
         """Ablate exactly these heads."""
-        self.ablated = heads
-        self.update()
+        if self.is_current():
+            self.ablated = heads
+            self.update()
 
     def open(self) -> None:
         """Show the panel of the chosen tab."""
@@ -278,27 +265,12 @@ class Explorer:
     def draw_heads(self, effects: Float[Tensor, "layer head"] | None) -> None:
         """Name, mark and colour the heads."""
         model, tokens = self.subject.model, self.subject.tokens
-        rows = [[(layer, head) for head in range(model.cfg.n_heads)] for layer in range(model.cfg.n_layers)]
-        texts = [[f"{h[0]}.{h[1]}{' ✕' * (h in self.ablated)}" for h in row] for row in rows]
-        self.measure.layout.display = "none"
+        self.measure.layout.display = None if effects is None else "none"
         if effects is None:
-            self.measure.layout.display = None
-            self.measure.description = (
-                f"measure all heads (at most {self.passes * self.subject.seconds:.0f} s)"
-            )
-            self.legend.value, tooltips = "", [["ablate, or back on" for _ in row] for row in rows]
-        else:
-            token = model.tokenizer.decode(next_logits(model, tokens, self.position.value).argmax())
-            tooltips = [
-                [f"alone: probability × {two_decimals(factor)}" for factor in row]
-                for row in (-effects).exp().tolist()
-            ]
-            least, most = (_factor(effect, scale(effects)) for effect in (effects.max(), effects.min()))
-            self.legend.value = (
-                f'<span class="{VERBATIM_CLASSES}">✕: ablated. Colour: ablating one head alone lowers (blue) '
-                f"or raises (orange) the probability of “{escape(token)}”, from {least} to {most}.</span>"
-            )
-        self.grid.show(texts, tooltips, effects)
+            seconds = self.passes * self.subject.seconds
+            self.measure.description = f"measure all heads (at most {seconds:.0f} s)"
+        best = next_logits(model, tokens, self.position.value).argmax()
+        self.grid.draw(self.ablated, effects, model.tokenizer.decode(best))
         self.grid.mark(self.layer.value, self.head.value)
 
     def write_code(self) -> None:
@@ -324,13 +296,3 @@ def _hidden(kind: type[widgets.DOMWidget], name: str) -> widgets.DOMWidget:
     widget = kind(layout=widgets.Layout(display="none"))
     widget.add_class(f"explorer-{name}")
     return widget
-
-
-def _factor(effect: Float[Tensor, ""], largest: float) -> str:
-    """A factor of the probability, on the colour of its effect, as HTML."""
-    text = escape(two_decimals((-effect).exp().item()))
-    return f'<span style="background: {shade(effect.item(), largest)}">× {text}</span>'
-
-
-def _code_area() -> widgets.Textarea:
-    return widgets.Textarea(layout=widgets.Layout(width="95%", height="180px"))

@@ -1,15 +1,18 @@
-"""A grid of buttons, one row per layer: heads to ablate, or patches to choose."""
+"""Grids of buttons, one row per layer: heads to ablate, or patches to choose."""
 
 from collections.abc import Callable, Sequence
 from html import escape
 
 import ipywidgets as widgets
+from jaxtyping import Float
 from torch import Tensor
 
-from helpers.explorer.views.predictions import visible
+from helpers.explorer.views.predictions import two_decimals, visible
 from helpers.page_data import VERBATIM_CLASSES
 from helpers.theme import shade
 
+ABLATION = "A click ablates a head: its output becomes zero (zero ablation)."
+AT_THE_START = " At the start the head with the strongest effect is ablated, as an example."
 LEAST_SCALE = 0.1  # logits or nats: the strongest colour means at least this
 
 
@@ -49,7 +52,7 @@ class Grid:
         self, texts: Sequence[Sequence[str]], tooltips: Sequence[Sequence[str]], changes: Tensor | None
     ) -> None:
         """Write and colour the buttons: blue for a change above 0, orange for one below."""
-        largest = 1.0 if changes is None else scale(changes)
+        largest = 1.0 if changes is None else _scale(changes)
         for layer, row in enumerate(self.buttons):
             for index, button in enumerate(row):
                 button.description, button.tooltip = texts[layer][index], tooltips[layer][index]
@@ -70,7 +73,38 @@ class Grid:
                 mark("explorer-chosen")
 
 
-def scale(changes: Tensor) -> float:
+class Heads(Grid):
+    """The heads of a model, and what their colours mean."""
+
+    def __init__(self, click: Callable[[int, int], None]):
+        super().__init__(click)
+        self.about, self.legend = widgets.HTML(ABLATION), widgets.HTML()
+
+    def draw(
+        self, ablated: Sequence[tuple[int, int]], effects: Float[Tensor, "layer head"] | None, token: str
+    ) -> None:
+        """Name and colour the heads by their effects on a token's log-probability, if measured."""
+        rows = [[(layer, head) for head in range(len(row))] for layer, row in enumerate(self.buttons)]
+        texts = [[f"{h[0]}.{h[1]}{' ✕' * (h in ablated)}" for h in row] for row in rows]
+        self.legend.value, tooltips = "", [["ablate, or back on" for _ in row] for row in rows]
+        if effects is not None:
+            factors = (-effects).exp().tolist()
+            tooltips = [[f"alone: probability × {two_decimals(factor)}" for factor in row] for row in factors]
+            least, most = (_factor(effect, _scale(effects)) for effect in (effects.max(), effects.min()))
+            self.legend.value = (
+                f'<span class="{VERBATIM_CLASSES}">✕: ablated. Colour: ablating one head alone lowers (blue) '
+                f"or raises (orange) the probability of “{escape(token)}”, from {least} to {most}.</span>"
+            )
+        self.show(texts, tooltips, effects)
+
+
+def _factor(effect: Float[Tensor, ""], largest: float) -> str:
+    """A factor of a probability, on the colour of its effect, as HTML."""
+    text = escape(two_decimals((-effect).exp().item()))
+    return f'<span style="background: {shade(effect.item(), largest)}">× {text}</span>'
+
+
+def _scale(changes: Tensor) -> float:
     """The change of the strongest colour."""
     return max(LEAST_SCALE, changes.abs().max().item())
 

@@ -49,17 +49,16 @@ class CircuitPanel(Panel):
         return key, self.explorer.passes + count_shown(state["model"]) * (1 + key[1] * length)
 
     def run(self, state):
-        shown, n_heads, off = (
-            count_shown(state["model"]),
-            round(2 * self.explorer.passes),
-            len(state["ablated"]),
-        )
-        name = self.told.get("ablated") if off == 1 else None
-        text = f"without {name}" if name else "all heads on"
-        if off and not name:
-            text += (
-                f", since the picture cannot ablate {'several heads' if off > 1 else 'a head that it lacks'}"
+        shown, n_heads = count_shown(state["model"]), round(2 * self.explorer.passes)
+        off, name = len(state["ablated"]), self.told.get("ablated")
+        text = "all heads on"
+        if off == 1 and name:
+            text += f". The orange bars are those without {name}"
+        elif off:
+            missing = (
+                "several ablated heads" if off > 1 else "the ablation of a head that is not in the picture"
             )
+            text += f". The bars do not show {missing}"
         if shown < n_heads:
             text += (
                 f". The picture shows the {shown} of {n_heads} heads whose ablation changes the prediction after "
@@ -82,6 +81,10 @@ class CircuitPanel(Panel):
     def show(self, state):
         self.tell(self.arguments(show_circuit, state))
         return super().show(state)
+
+    def clear(self):
+        super().clear()
+        self.note.value = ""  # it is about the picture
 
     def tell(self, arguments):
         """Write for the view what is chosen; ``at`` is when it last told of a choice."""
@@ -230,7 +233,7 @@ class Steering(Panel):
 
     def run(self, state):
         layer = self.arguments(self.view, state)["layer"]
-        return f"all heads on. The direction is added before layer {layer}, that of “look at head” or layer 1"
+        return f"all heads on. The direction is added before layer {layer}: that of “look at head”, at the earliest 1"
 
     def cost(self, state):
         values = (control.value for control in self.controls.values())

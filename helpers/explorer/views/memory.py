@@ -53,8 +53,8 @@ def show_memory(
     )
     style = "white-space: pre-wrap; font-family: monospace"
     sentence = (
-        "The address of each port (q, k, v) is position:component, the component that the port's weights read "
-        "most strongly, with its composition score."
+        "Each port (q, k, v) has an address, position:component. The component is the one that the port's "
+        "weights read most; the number after it is the composition score."
     )
     trace = f'<p class="{VERBATIM_CLASSES}" style="{style}">{escape(str(access))}</p>'
     return [figure, HTML(f"<p>{sentence}</p>{trace}")]
