@@ -31,6 +31,15 @@ def test_an_attempt_is_kept_once_and_shown(model, cards):
     assert len(cards[-1].code.splitlines()) == 2
 
 
+def test_the_card_says_what_the_stored_circuits_score(model, cards, monkeypatch):
+    stored = {"greedy": {"END": [(1, 2), (1, 3)]}, "best": {"END": [(1, 2)]}}
+    monkeypatch.setattr(golf_attempts, "SMOLLM2", (2, 6))
+    monkeypatch.setattr(golf_attempts, "known_circuits", lambda name: stored)
+    submit(model, "ioi", {})
+    greedy, best = cards[-1].paragraphs[-3:-1]
+    assert "Greedy baseline: size    2, faithfulness" in greedy and "known: size    1, faith" in best
+
+
 @pytest.mark.parametrize(
     ("behaviour", "circuit"),
     [("ioi", None), ("ioi", {"IO": [(0, 0)]}), ("chess", {}), ("ioi", {"END": "1.2"})],

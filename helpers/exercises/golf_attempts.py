@@ -42,7 +42,8 @@ def submit(model: TransformerBridge, behaviour: str, circuit: object) -> Score |
     )
     note = "" if entry in progress_file.attempts(key) else progress_file.record_attempt(key, **entry)
     tried = progress_file.attempts(key) or [entry]
-    display(_card(behaviour, score, tried, note, course.shape[:2] == SMOLLM2))
+    known = _known(model, behaviour) if course.shape[:2] == SMOLLM2 else {}
+    display(_card(behaviour, score, tried, note, known))
     return score
 
 
@@ -57,7 +58,16 @@ def hidden_course(model: TransformerBridge, behaviour: str) -> Course:
     return Course(model, behaviour_prompts(model.tokenizer, behaviour, hidden=True))
 
 
-def _card(behaviour: str, score: Score, tried: list[dict[str, str]], note: str, known: bool) -> Card:
+@functools.lru_cache(maxsize=8)
+def _known(model: TransformerBridge, behaviour: str) -> dict[str, Score]:
+    """Return the scores of the stored circuits on the hidden prompts."""
+    course = hidden_course(model, behaviour)
+    return {kind: course.score(circuit) for kind, circuit in known_circuits(behaviour).items()}
+
+
+def _card(
+    behaviour: str, score: Score, tried: list[dict[str, str]], note: str, known: dict[str, Score]
+) -> Card:
     """Return the card of an attempt, with a table of all attempts, those that passed first."""
     positions = "1 head-position" if score.size == 1 else f"{score.size} head-positions"
     sign, colour = ("✔ ", PASSED) if score.passed else ("✘ ", FAILED)
@@ -69,10 +79,8 @@ def _card(behaviour: str, score: Score, tried: list[dict[str, str]], note: str, 
         fractions = ", ".join(f"{name} {value:.0%}" for name, value in score.variants.items())
         paragraphs.append(f"Fraction of the full model's logit difference: {fractions}.")
     if known:
-        sizes = {kind: sum(map(len, circuit.values())) for kind, circuit in known_circuits(behaviour).items()}
-        paragraphs.append(
-            f"Greedy baseline: {sizes['greedy']}. Smallest circuit that is known: {sizes['best']}."
-        )
+        paragraphs.append(f"Greedy baseline: {known['greedy']}.")
+        paragraphs.append(f"Smallest circuit that is known: {known['best']}.")
     rows = sorted(tried, key=lambda row: (float(row["faithfulness"]) < PAR, int(row["size"])))[:MOST_SHOWN]
     table = "\n".join(("✔ " if float(row["faithfulness"]) >= PAR else "✘ ") + row["text"] for row in rows)
     return Card(heading, [*paragraphs, *([note] if note else []), "Your attempts:"], colour, table)
