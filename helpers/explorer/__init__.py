@@ -28,11 +28,13 @@ STYLE = """<style>
 .explorer .widget-html-content { line-height: 1.5; }
 .explorer .modebar-container { display: none; }
 </style>"""
-# JupyterLab's shortcuts, such as D D for "delete the cell", ignore keys in an element so marked.
-KEYS = """<script>
-document.currentScript.closest(".explorer")?.addEventListener("focusin", ({ target }) =>
-  target.setAttribute("data-lm-suppress-shortcuts", "true"));
-</script>"""
+# A landmark for screen readers. JupyterLab's shortcuts, such as D D for "delete the cell", ignore
+# keys in an element so marked.
+SCRIPT = """<script>(explorer => {
+  explorer.role = "region"; explorer.ariaLabel = "Circuit explorer";
+  explorer.addEventListener("focusin", ({ target }) =>
+    target.setAttribute("data-lm-suppress-shortcuts", "true"));
+})(document.currentScript.closest(".explorer") ?? document.createElement("p"));</script>"""
 
 
 class Explorer:
@@ -92,7 +94,7 @@ class Explorer:
         buttons = widgets.HBox([self.all_on, self.measure])
         look = widgets.HBox([widgets.Label("look at head:"), self.layer, self.head, self.status])
         keys = widgets.Output(
-            outputs=(dict(output_type="display_data", data={"text/html": KEYS}, metadata={}),)
+            outputs=(dict(output_type="display_data", data={"text/html": SCRIPT}, metadata={}),)
         )
         rows = [
             widgets.HTML(f"{STYLE}{SENTENCE}"),
