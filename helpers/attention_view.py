@@ -39,7 +39,7 @@ LEAST_ARC = 0.05  # attention that is drawn as an arc
 # light pages only: on a dark page all is inverted, and hues are turned back.
 LAYOUT = f"""<style>
 :is([data-jp-theme-light=false], [theme=dark]) :is(.attention-heads, .circuits-view) {{
-  filter: invert(1) hue-rotate(180deg); }}
+  filter: invert(0.933) hue-rotate(180deg); }}
 .circuits-view {{ background: {WHITE}; color: {INK}; width: fit-content; max-width: 100%; }}
 .attention-heads {{ background: {WHITE}; color: {INK}; max-width: {WIDTH}px; }}
 .attention-heads > div {{ display: grid; grid-template: auto 1fr / 270px 410px; height: 410px; gap: 0 10px;

@@ -174,10 +174,10 @@ class _Layout:
         return [tuple(sum(w * c[axis] for w, c in zip(row, corners)) for axis in (0, 1)) for row in weights]
 
     def label(self, arrow: Arrow) -> Point:
-        """Left end of an arrow's label: below a read's start, beside a path near its middle."""
+        """Left end of an arrow's label: below a read's start, beside a path near its sender."""
         path = self.path(arrow)
         if arrow.start in self.roles:
-            middle = path[len(path) // 2]
+            middle = path[len(path) // 4]
             places = [(x + 0.1, y) for x, y in sorted(path, key=lambda point: math.dist(point, middle))]
             return next((place for place in places if self._is_free(place, arrow.label)), places[0])
         return min(path[0][0], path[-1][0]) + 0.06, path[0][1] - 0.05 - 0.03 * arrow.size

@@ -133,7 +133,7 @@
         const last = layer === data.lens.length - 1, shown = layers.indexOf(layer);
         if (!last && shown < 1) return;
         const node = write(column, x(position), last ? 18 : height - 34 - LAYER * shown, fits(row[position], last ? size : 10), last ? size : 10);
-        node.setAttribute("fill-opacity", 0.55 + 0.45 * data.lensProbabilities[layer][position]);
+        node.setAttribute("fill-opacity", 0.65 + 0.35 * data.lensProbabilities[layer][position]);
         node.setAttribute("data-lens", layer);
       });
       heads.forEach((name, head) => {
@@ -191,7 +191,7 @@
     lines.replaceChildren(); labels.replaceChildren();
     const focus = state.hover ?? state.head;
     widths().forEach((edge) => drawEdge(edge, focus === null ? 0.5 : edge[0] === focus ? 0.95 : 0.1, edge[0] === focus));
-    nodes.querySelectorAll("[data-lens]").forEach((text) => { text.style.opacity = focus === null || Number(text.dataset.lens) === data.lens.length - 1 ? 1 : 0.15; });
+    nodes.querySelectorAll("[data-lens]").forEach((text) => { text.style.visibility = focus === null || Number(text.dataset.lens) === data.lens.length - 1 ? "" : "hidden"; });
     const placed = [];  // left end, right end and height of each label so far
     if (focus === null) return heads.forEach((_, head) => {  // each role once in a layer
       const first = heads.findIndex((_, other) => layerOf[other] === layerOf[head] && roles[other] === roles[head]);

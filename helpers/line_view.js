@@ -102,7 +102,7 @@
       element("text", { ...ink, x, y: ground + 30 }, person, visible(token));
       element("rect", { x: x - step / 2 + 3, y: ground + 42, width: step - 6, height: 42, rx: 8, fill: "none",
                         stroke: differs ? colours.chosen : "currentColor", "stroke-width": differs ? 3 : 0.6, "data-logit-lens": i }, person);
-      element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.45 + 0.55 * probability }, person, [...visible(top)].slice(0, Math.floor(step / 7)).join(""));
+      element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.65 + 0.35 * probability }, person, [...visible(top)].slice(0, Math.floor(step / 7)).join(""));
       element("text", { ...ink, x, y: ground + 76, "font-size": 10 }, person, probability.toFixed(2) + (differs ? " ≠" : ""));
     });
   }

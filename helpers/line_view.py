@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.page_data import VERBATIM_CLASSES, check_drawable, fresh_id, rounded, safe_json, view_script
-from helpers.theme import BLUE, GREY, ORANGE
+from helpers.theme import BLUE, ORANGE
 
 
 @dataclass(frozen=True)
@@ -104,4 +104,4 @@ def _table(line: Line, layer: int, head: int, query: int) -> str:
         f'<tr><th style="text-align: left">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
         for name, cells in rows.items()
     )
-    return f'<table style="color: {GREY}"><caption>{html.escape(line.title)}</caption>{body}</table>'
+    return f"<table><caption>{html.escape(line.title)}</caption>{body}</table>"
