@@ -70,7 +70,7 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "The texts differ in length: run them one by one, and take the stream at the last token of each.",
-        "`model.run_with_cache` takes `model.to_tokens(text)` and returns the logits and the activations by name. The stream has the shape `[1, pos, d_model]`.",
+        "`model(model.to_tokens(text), stop_at_layer=layer)` returns the stream before that layer, `[1, pos, d_model]`. `model.run_with_cache` works, too.",
         "`torch.stack` the vectors of one kind and average over texts. Do the same for the other kind, and subtract.",
     ),
     reference=contrast_vector,
