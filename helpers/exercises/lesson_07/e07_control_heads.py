@@ -1,6 +1,7 @@
 """Exercise 7.7: random heads of the same layers, as controls."""
 
 from collections import Counter
+from operator import ne
 
 import torch
 
@@ -81,9 +82,11 @@ def _pairs(controls: object) -> list[tuple[int, int]]:
         numbers = control.tolist() if isinstance(control, torch.Tensor) else control
         _refuse("pairs of layer and head", not isinstance(numbers, list | tuple) or len(numbers) != 2)
         try:
-            pairs.append(tuple(int(number) for number in numbers))
-        except (TypeError, ValueError):
+            pair = tuple(int(number) for number in numbers)
+            _refuse("pairs of layer and head", any(map(ne, pair, numbers)))
+        except (TypeError, ValueError, OverflowError, RuntimeError):
             _refuse("pairs of layer and head", True)
+        pairs.append(pair)
     return pairs
 
 
