@@ -32,13 +32,13 @@ class Head(NamedTuple):
 
 
 class Component(NamedTuple):
-    """Part of the residual stream: embedding, position, head, MLP, or attention bias.
+    """Part of the residual stream: embedding, position, head, MLP, attention bias; or the logits.
 
     >>> print(Component("embedding"), Component("head", 0, 7), Component("mlp", 0), sep=", ")
     embedding, 0.7, mlp 0
     """
 
-    kind: Literal["embedding", "position", "head", "mlp", "bias"]
+    kind: Literal["embedding", "position", "head", "mlp", "bias", "logits"]
     layer: int | None = None
     head: int | None = None
 

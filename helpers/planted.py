@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources.native.model import NativeModel
 
 from helpers.shortformer import ShortformerModel, config, wrap
 
@@ -34,6 +35,7 @@ class Layout:
 
     d_vocab: int
     n_ctx: int
+    sharpness: int | float = SHARPNESS
 
     @property
     def token(self) -> slice:
@@ -64,9 +66,9 @@ class Layout:
         return self.d_vocab + self.n_ctx  # one dimension for each token and each position
 
     @property
-    def strength(self) -> float:
-        """Factor of a query after which a match scores ``SHARPNESS``, divided by √d_head."""
-        return SHARPNESS * sqrt(self.d_head)
+    def strength(self) -> int | float:
+        """Factor of a query after which a match scores ``sharpness``, divided by √d_head."""
+        return self.sharpness * sqrt(self.d_head)
 
 
 class HeadWeights(NamedTuple):
@@ -159,19 +161,24 @@ def duplicate_token_head(layout: Layout) -> HeadWeights:
     tensor([0, 1, 2, 3, 4, 5, 6, 7])
     """
     head = _decoy(layout)
-    d_vocab, d_head = layout.d_vocab, layout.d_head
+    d_vocab = layout.d_vocab
+    by_position = slice(d_vocab, d_vocab + layout.n_ctx)
     head.W_Q[layout.token, :d_vocab] = layout.strength * torch.eye(d_vocab)
     head.W_K[layout.token, :d_vocab] = torch.eye(d_vocab)
     # a position does not match itself
-    head.W_Q[layout.position, d_vocab:d_head] = -layout.strength * torch.eye(layout.n_ctx)
-    head.W_K[layout.position, d_vocab:d_head] = torch.eye(layout.n_ctx)
+    head.W_Q[layout.position, by_position] = -layout.strength * torch.eye(layout.n_ctx)
+    head.W_K[layout.position, by_position] = torch.eye(layout.n_ctx)
     return head
 
 
-def planted_model(layout: Layout, heads: Sequence[Sequence[Sequence[Tensor]]]) -> TransformerBridge:
+def planted_model(
+    layout: Layout, heads: Sequence[Sequence[Sequence[Tensor]]], positions_in_stream: bool = False
+) -> TransformerBridge:
     """Return an attention-only model with these heads, layer by layer, the same number in each.
 
-    Logits are ``LOGIT_SCALE`` × the subspace ``output``. Raises ``ValueError`` for uneven layers.
+    Logits are ``LOGIT_SCALE`` × the subspace ``output``. Positions are added to what Q and K read;
+    with ``positions_in_stream``, to the residual stream, where V reads them, too. Raises
+    ``ValueError`` for uneven layers.
 
     >>> layout = Layout(d_vocab=3, n_ctx=5)
     >>> planted_model(layout, [[first_token_head(layout)]]).W_Q.shape
@@ -181,7 +188,8 @@ def planted_model(layout: Layout, heads: Sequence[Sequence[Sequence[Tensor]]]) -
     if len(set(counts)) != 1:
         raise ValueError(f"expected the same number of heads in every layer, got {counts}: add a decoy.")
     sizes = dict(n_layers=len(heads), n_heads=counts[0], d_model=layout.d_model, d_head=layout.d_head)
-    model = ShortformerModel(config(**sizes, n_ctx=layout.n_ctx, d_vocab=layout.d_vocab))
+    kind = NativeModel if positions_in_stream else ShortformerModel
+    model = kind(config(**sizes, n_ctx=layout.n_ctx, d_vocab=layout.d_vocab))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()

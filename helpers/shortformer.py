@@ -138,7 +138,7 @@ def sinusoids(n_ctx: int, directions: int) -> Float[Tensor, "n_ctx directions"]:
     return torch.cat([angle.sin(), angle.cos()], dim=1) / math.sqrt(directions // 2)
 
 
-def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBridge:
+def wrap(model: NativeModel, tokenizer, model_name: str) -> TransformerBridge:
     """Return the model as a ``TransformerBridge`` in evaluation mode without gradients.
 
     The bridge holds a copy of the model, so training may go on. A tokenizer must have been loaded
@@ -156,7 +156,8 @@ def wrap(model: ShortformerModel, tokenizer, model_name: str) -> TransformerBrid
         model_name=model_name,
     )
     for block in bridge.blocks:  # a partial is copied with the bridge, and is no module of its own
-        block.attn.original_component.scores_fn = partial(HookPoint.__call__, block.attn.hook_attn_scores)
+        if isinstance(model, ShortformerModel):
+            block.attn.original_component.scores_fn = partial(HookPoint.__call__, block.attn.hook_attn_scores)
     return guarded(bridge.train(False).requires_grad_(False))
 
 
