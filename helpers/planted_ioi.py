@@ -27,9 +27,9 @@ from helpers.planted import (
 )
 
 N_NAMES, N_WORDS = 12, 9
-NAMES = slice(BOS + 1, BOS + 1 + N_NAMES)  # token ids of names; other words follow them
-WORDS = slice(NAMES.stop, NAMES.stop + N_WORDS)
-END = WORDS.stop  # the last token of a prompt, "to", which asks for a name
+NAME_TOKENS = range(BOS + 1, BOS + 1 + N_NAMES)  # other words follow them
+WORD_TOKENS = range(NAME_TOKENS.stop, NAME_TOKENS.stop + N_WORDS)
+END = WORD_TOKENS.stop  # the last token of a prompt, "to", which asks for a name
 REST = 0.5  # score of the first token beside 1, the score of a match: heads without a match rest there
 INHIBITION = 0.4  # how far one S-inhibition head lowers the score of a name, for each pointer to it
 BACKUP = 1.5  # how much the name movers' output raises the score at which the backup rests
@@ -91,9 +91,13 @@ def duplicate_head(layout: IoiLayout) -> HeadWeights:
     >>> duplicate_head(IoiLayout()).W_V.nonzero()[0]  # no pointer to position 0
     tensor([24, 24])
     """
-    head, names, by_position = _resting(layout), torch.eye(layout.d_vocab)[NAMES], layout.by_position
-    head.W_Q[NAMES, : layout.d_vocab] = layout.strength * names
-    head.W_K[NAMES, : layout.d_vocab] = names
+    head, names, by_position = (
+        _resting(layout),
+        torch.eye(layout.d_vocab)[list(NAME_TOKENS)],
+        layout.by_position,
+    )
+    head.W_Q[list(NAME_TOKENS), : layout.d_vocab] = layout.strength * names
+    head.W_K[list(NAME_TOKENS), : layout.d_vocab] = names
     head.W_Q[layout.position, by_position] = -2 * layout.strength * torch.eye(layout.n_ctx)  # not itself
     head.W_K[layout.position, by_position] = torch.eye(layout.n_ctx)
     head.W_V[layout.position, by_position] = _positions(layout)
@@ -107,9 +111,9 @@ def induction_head(layout: IoiLayout) -> HeadWeights:
     >>> induction_head(IoiLayout()).W_V.nonzero()[0]  # position 2 stands for position 1
     tensor([25, 24])
     """
-    head, names = _resting(layout), torch.eye(layout.d_vocab)[NAMES]
-    head.W_Q[NAMES, : layout.d_vocab] = layout.strength * names
-    head.W_K[layout.previous, : layout.d_vocab][NAMES] = names
+    head, names = _resting(layout), torch.eye(layout.d_vocab)[list(NAME_TOKENS)]
+    head.W_Q[list(NAME_TOKENS), : layout.d_vocab] = layout.strength * names
+    head.W_K[layout.previous, : layout.d_vocab][list(NAME_TOKENS)] = names
     head.W_V[layout.position, layout.by_position] = _positions(layout, shift=1)
     head.W_O[layout.by_position, layout.pointer] = torch.eye(layout.n_ctx)
     return head
@@ -138,13 +142,13 @@ def name_mover(layout: IoiLayout, backup: bool = False) -> HeadWeights:
     >>> name_mover(IoiLayout()).W_K[:, 0].nonzero().flatten()  # keys: the names
     tensor([ 1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12])
     """
-    head, names = _resting(layout), torch.eye(layout.d_vocab)[NAMES]
+    head, names = _resting(layout), torch.eye(layout.d_vocab)[list(NAME_TOKENS)]
     head.W_Q[END, 0] = layout.strength
-    head.W_K[NAMES, 0] = 1
+    head.W_K[list(NAME_TOKENS), 0] = 1
     head.W_Q[layout.inhibited, layout.by_position] = -layout.strength * torch.eye(layout.n_ctx)
     head.W_K[layout.position, layout.by_position] = torch.eye(layout.n_ctx)
-    head.W_V[NAMES, : layout.d_vocab] = names
-    head.W_O[: layout.d_vocab, layout.output][NAMES] = names
+    head.W_V[list(NAME_TOKENS), : layout.d_vocab] = names
+    head.W_O[: layout.d_vocab, layout.output][list(NAME_TOKENS)] = names
     if backup:
         head.W_Q[layout.output, -1] = BACKUP * layout.strength
     return head
@@ -188,16 +192,17 @@ def ioi_prompts(count: int, seed: int = 0) -> PlantedPrompts:
     Names stand at random positions, the first two at least two positions apart.
 
     >>> prompts = ioi_prompts(2)
-    >>> [row[row.lt(WORDS.start)].tolist() for row in prompts.tokens]  # ABBA, BABA
+    >>> [row[row.lt(WORD_TOKENS.start)].tolist() for row in prompts.tokens]  # ABBA, BABA
     [[0, 10, 11, 11], [0, 10, 5, 10]]
     """
     generator = torch.Generator().manual_seed(seed)
     length = IoiLayout().n_ctx
-    tokens = torch.randint(WORDS.start, WORDS.stop, (count, length), generator=generator)
+    tokens = torch.randint(WORD_TOKENS.start, WORD_TOKENS.stop, (count, length), generator=generator)
     tokens[:, 0], tokens[:, -1] = BOS, END
     corrupted = tokens.clone()
     names = (
-        torch.stack([torch.randperm(N_NAMES, generator=generator)[:5] for _ in range(count)]) + NAMES.start
+        torch.stack([torch.randperm(N_NAMES, generator=generator)[:5] for _ in range(count)])
+        + NAME_TOKENS.start
     )
     for i, (a, b, *others) in enumerate(names.tolist()):
         places = (torch.randperm(length - 4, generator=generator)[:3].sort().values + 1).tolist()

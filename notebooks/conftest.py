@@ -16,11 +16,11 @@ os.environ["CIRCUITS_PROGRESS"] = f"{tempfile.mkdtemp()}/progress.json"
 
 
 def pytest_ignore_collect(collection_path):
-    """Leave out a learner's own notebooks, such as duplicates, and lesson 7 without its model.
+    """Leave out a learner's own notebooks, such as duplicates, and lessons 7 and 8 without a model.
 
     CI fetches the model: python -c "from helpers import smollm2; smollm2.folder()"
     """
-    if collection_path.stem.startswith("07") and "CI" not in os.environ and not smollm2.is_cached():
+    if collection_path.stem.startswith(("07", "08")) and "CI" not in os.environ and not smollm2.is_cached():
         return True
     if collection_path.suffix == ".ipynb" and not re.fullmatch(r"\d\d_[a-z_]+", collection_path.stem):
         return True

@@ -32,6 +32,7 @@ from transformers import (
 from helpers.ioi import TEMPLATES
 from helpers.models import DATA
 
+LARGE_MODEL = ("07", "08")  # lessons with SmolLM2: nbval runs them as shipped, other tests on a small Llama
 LLAMA = dict(
     vocab_size=3072,
     hidden_size=72,

@@ -21,6 +21,10 @@ from helpers import (
 from helpers.circuit_graph import read_circuit
 from helpers.circuit_view import circuit_view
 from helpers.components import head_weights
+from helpers.discovery import EdgePatching, edge_effects
+from helpers.edge_graph import read_edges
+from helpers.edge_view import edge_view
+from helpers.edges import strongest
 from helpers.explorer.views.attention import show_attention
 from helpers.explorer.views.circuit import show_circuit
 from helpers.explorer.views.logit_lens import show_logit_lens
@@ -154,6 +158,18 @@ def factors(c):
     return composition.factored_score(W_V, W_O, W_Q, W_K.T)
 
 
+def edges_of(c) -> EdgePatching:
+    """Runs in which edges are patched."""
+    return EdgePatching(c.model, c.tokens, c.other, c.metric)
+
+
+def some_scores(c) -> torch.Tensor:
+    """A score for each edge."""
+    exists = edges_of(c).graph.exists
+    random = torch.rand(exists.shape, generator=torch.Generator().manual_seed(0))
+    return random.masked_fill(~exists, torch.nan)
+
+
 MEASURES = {
     "head outputs": lambda c: residual.head_outputs(c.z[0][:1], c.weights[3][:1]),
     "components": lambda c: c.components,
@@ -267,6 +283,9 @@ MEASURES = {
         c.z[1], c.components[None, 1].expand(len(c.tokens), -1, -1), c.weights[1][1], 2
     ),
     "forward": lambda c: Forward(c.model).run(c.tokens).resid_pre[-1],
+    "edges patched": lambda c: edges_of(c)(torch.eye(*edges_of(c).graph.exists.shape)),
+    "edge effects": lambda c: edge_effects(edges_of(c), strongest(some_scores(c), 9)).nan_to_num(0),
+    "edge view": lambda c: edge_view(read_edges(edges_of(c), some_scores(c), drawn=5, sizes=[3])),
     "line": lambda c: line_view(read_line(c.model, c.one_text)),
     "circuit view": lambda c: circuit_view(read_circuit(c.model, c.one_text, heads=[SENDER, RECEIVER])),
     "explorer: predictions": lambda c: show_predictions(**c.subject("position", "ablated")),

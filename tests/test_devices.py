@@ -18,7 +18,7 @@ from helpers.clouds import clouds
 from helpers.line_view import Line, line_view
 from helpers.models import load_model
 from helpers.statistics import bootstrap
-from tests.hub import on_model, save_gpt2, save_llama, save_random
+from tests.hub import LARGE_MODEL, on_model, save_gpt2, save_llama, save_random
 from tests.measures import MEASURES, WITH_MLPS, Case
 from tests.second_device import DEVICE, OnDevice, SecondDevice, moved
 
@@ -137,12 +137,12 @@ else:
 @pytest.mark.parametrize("path", lessons()[:-1], ids=lambda path: path.stem)
 def test_a_lesson_runs_on_a_second_device(path, tmp_path):
     notebook = read_lesson(path)
-    if path.stem.startswith("07"):  # its own model is large
+    if path.stem.startswith(LARGE_MODEL):
         on_model(notebook, save_llama(tmp_path))
     place = next(i for i, cell in enumerate(notebook.cells) if "= load_model(MODEL)" in cell.source)
     notebook.cells.insert(place, new_code_cell(TO_DEVICE))
-    if REAL is None:  # the imitation has no gradients: lessons 5 and 7 end where they take them
-        taken = re.compile(r"requires_grad_\(True\)|\.attribution\(")
+    if REAL is None:  # the imitation has no gradients: lessons 5, 7 and 8 end where they take them
+        taken = re.compile(r"requires_grad_\(True\)|\battribution\(|\.gradient\(")
         with_gradients = (i for i, cell in enumerate(notebook.cells) if taken.search(cell.source))
         notebook.cells = notebook.cells[: next(with_gradients, None)]
     execute(notebook)

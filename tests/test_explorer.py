@@ -336,5 +336,5 @@ def test_what_takes_long_is_computed_on_request(explorer, monkeypatch):
 
 
 def test_the_committed_notebook_keeps_no_widget():
-    notebook = nbformat.read(ROOT / "notebooks/08_circuit_explorer.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "notebooks/09_circuit_explorer.ipynb", as_version=4)
     assert "widget-view" not in str(notebook) and "widgets" not in notebook.metadata

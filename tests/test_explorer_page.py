@@ -25,7 +25,7 @@ from tests.lab import (
     shot,
 )
 
-NOTEBOOK = "notebooks/08_circuit_explorer.ipynb"
+NOTEBOOK = "notebooks/09_circuit_explorer.ipynb"
 HOSTILE = "</script><img src=x onerror=document.hit=1>"
 
 

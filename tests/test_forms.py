@@ -13,7 +13,7 @@ from helpers.build.lesson_files import exercise_of, lessons, read_lesson
 from helpers.build.lesson_runs import execute, in_state, statuses
 from helpers.exercises.forms import describe, describe_promise, promised
 from tests.forms import MOST_FORMS, in_form
-from tests.hub import on_model, save_llama
+from tests.hub import LARGE_MODEL, on_model, save_llama
 
 REFUSED = ("wrong dtype", "wrong type")
 IDS = [exercise.id for exercise in exercises.all_exercises()]
@@ -84,7 +84,7 @@ def accepted_form(id: str, index: int) -> int:
 @pytest.mark.parametrize("path", lessons()[:-1], ids=[path.stem for path in lessons()[:-1]])
 def test_a_lesson_runs_with_every_answer_in_another_form(path, tmp_path):
     notebook = in_state(read_lesson(path), "solved")
-    if path.stem.startswith("07"):  # its own model is large
+    if path.stem.startswith(LARGE_MODEL):
         on_model(notebook, save_llama(tmp_path))
     ids = [id for cell in notebook.cells if (id := exercise_of(cell))]
     for cell in notebook.cells:

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from helpers.build.lesson_files import PLOTLY, ROOT, lessons
-from tests.hub import save_llama
+from tests.hub import LARGE_MODEL, save_llama
 from tests.lab import (
     DARK,
     SHOTS,
@@ -123,7 +123,7 @@ def test_a_view_is_a_picture_until_it_is_run_and_is_drawn_again_when_reopened(tm
 @pytest.mark.parametrize("path", lessons()[1:-1], ids=[path.stem for path in lessons()[1:-1]])
 def test_every_figure_of_a_lesson_is_drawn_without_a_network(path, theme, tmp_path):
     with opened(str(path.relative_to(ROOT)), theme, tmp_path) as page:
-        if path.stem.startswith("07"):  # its own model is large
+        if path.stem.startswith(LARGE_MODEL):
             fill(page, "model-name", f"MODEL = {str(save_llama(tmp_path / 'llama'))!r}")
         command(page, "notebook:run-all-cells")
         assert errors(page) == []

@@ -11,13 +11,19 @@ from helpers.build.committed_form import badge, problems
 from helpers.build.lesson_files import ROOT, exercise_of, lessons, read_lesson
 from helpers.build.lesson_runs import execute, in_state, statuses
 from helpers.exercises import all_exercises, get
-from tests.hub import on_model, save_gpt2, save_llama, serve, word_tokenizer
+from tests.hub import LARGE_MODEL, on_model, save_gpt2, save_llama, serve, word_tokenizer
 from tests.names import shared_names
 
-ON_LLAMA = ("01", "02", "03", "04", "05", "06", "07")  # lessons for rotary positions and shared keys, too
-IN_THE_WILD = (
-    "07"  # runs as shipped, with its large model, in nbval; elsewhere with a small one of the same kind
-)
+ON_LLAMA = (
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+    "06",
+    "07",
+    "08",
+)  # lessons for rotary positions and shared keys, too
 LESSONS = pytest.mark.parametrize("path", lessons(), ids=[path.stem for path in lessons()])
 
 
@@ -53,7 +59,7 @@ def test_the_command_runs_a_lesson_with_answers(state, status):
 def test_a_solved_lesson_runs_with_every_cell_run_twice(path, llama):
     """As shipped, with every cell run once: nbval."""
     notebook = in_state(read_lesson(path), "solved")
-    if path.stem.startswith(IN_THE_WILD):
+    if path.stem.startswith(LARGE_MODEL):
         on_model(notebook, llama)
     notebook.cells = [
         nbformat.from_dict({**cell, "id": f"{cell.id}-{time}"})
@@ -143,7 +149,7 @@ def test_a_lesson_with_wrong_answers_runs_on_another_model(path, hub_with_gpt2, 
     monkeypatch.setenv("HF_ENDPOINT", hub_with_gpt2)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-    name = llama if path.stem.startswith(IN_THE_WILD) else "gpt2-small"
+    name = llama if path.stem.startswith(LARGE_MODEL) else "gpt2-small"
     notebook = on_model(in_state(read_lesson(path), "wrong"), name)
     assert statuses(execute(notebook)) == dict.fromkeys(ids_of(path), "failed")
 

@@ -5,14 +5,14 @@ import torch
 
 from helpers.ablation import ablate
 from helpers.discovery import EdgePatching
-from helpers.planted_ioi import NAMES, IoiLayout, ioi_model, ioi_prompts
+from helpers.planted_ioi import NAME_TOKENS, IoiLayout, ioi_model, ioi_prompts
 from helpers.planted_truth import true_edges
 from helpers.run import LogitDiff
 
 PROMPTS = ioi_prompts(40, seed=3)
 SHARP = IoiLayout(sharpness=100)
 ROWS = torch.arange(len(PROMPTS.tokens))
-NAME_POSITIONS = torch.stack([(row < NAMES.stop).nonzero().flatten()[1:] for row in PROMPTS.tokens])
+NAME_POSITIONS = torch.stack([(row < NAME_TOKENS.stop).nonzero().flatten()[1:] for row in PROMPTS.tokens])
 S2 = NAME_POSITIONS[:, 2]
 IO = (PROMPTS.tokens == PROMPTS.io[:, None]).int().argmax(dim=1)
 S1 = (PROMPTS.tokens == PROMPTS.s[:, None]).int().argmax(dim=1)
@@ -44,7 +44,7 @@ def test_each_head_attends_as_its_job_says(patterns, layer, heads, query, key):
 def test_orders_alternate_and_corrupted_prompts_share_no_name():
     assert ((IO < S1) == (ROWS % 2 == 0)).all()
     for clean, corrupted in zip(PROMPTS.tokens, PROMPTS.corrupted):
-        is_name = clean.lt(NAMES.stop)
+        is_name = clean.lt(NAME_TOKENS.stop)
         assert torch.equal(clean[~is_name], corrupted[~is_name])
         assert not set(clean[is_name].tolist()) & set(corrupted[is_name][1:].tolist())
 
@@ -53,7 +53,7 @@ def test_orders_alternate_and_corrupted_prompts_share_no_name():
 def test_the_true_edges_suffice_and_the_answer_is_right(sharpness):
     model = ioi_model(IoiLayout(sharpness=sharpness))
     patching = EdgePatching(model, PROMPTS.tokens, PROMPTS.corrupted, METRIC)
-    truth = true_edges(model, range(NAMES.start, NAMES.stop))
+    truth = true_edges(model, NAME_TOKENS)
     assert truth.sum() == 27 and (patching.clean_metric > 0).all()
     kept = patching(patching.graph.exists & ~truth)
     torch.testing.assert_close(kept, patching.clean_metric, atol=1e-3, rtol=1e-4)
@@ -76,8 +76,8 @@ def test_inhibition_follows_positions_and_not_names():
     """The S-inhibition output of a prompt with other names at the same places inhibits as well."""
     model = ioi_model(SHARP)
     others = PROMPTS.tokens.clone()
-    shifted = (others - NAMES.start + 5) % (NAMES.stop - NAMES.start) + NAMES.start
-    is_name = (others >= NAMES.start) & (others < NAMES.stop)
+    shifted = (others - NAME_TOKENS.start + 5) % (NAME_TOKENS.stop - NAME_TOKENS.start) + NAME_TOKENS.start
+    is_name = (others >= NAME_TOKENS.start) & (others < NAME_TOKENS.stop)
     others[is_name] = shifted[is_name]
     names = ["blocks.2.attn.hook_z"]
     _, cache = model.run_with_cache(others, names_filter=lambda name: name in names)

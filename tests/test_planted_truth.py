@@ -5,7 +5,7 @@ import torch
 
 from helpers.discovery import EdgePatching, edge_effects
 from helpers.planted import Layout, induction_model
-from helpers.planted_ioi import NAMES, IoiLayout, ioi_model, ioi_prompts
+from helpers.planted_ioi import NAME_TOKENS, IoiLayout, ioi_model, ioi_prompts
 from helpers.planted_truth import true_edges
 from helpers.run import LogitDiff
 from tests.interventions import model_named
@@ -27,7 +27,7 @@ def test_the_edges_of_the_ioi_circuit_are_those_of_its_description():
     model = ioi_model()
     prompts = ioi_prompts(6)
     patching = EdgePatching(model, prompts.tokens, prompts.corrupted, LogitDiff(prompts.io, prompts.s))
-    truth = true_edges(model, range(NAMES.start, NAMES.stop))
+    truth = true_edges(model, NAME_TOKENS)
     expected = {f"{sender} → {receiver}" for sender, receivers in IOI.items() for receiver in receivers}
     assert {str(edge) for edge in patching.graph.edges(truth)} == expected
     effects = edge_effects(patching)
@@ -38,7 +38,7 @@ def test_the_edges_of_the_ioi_circuit_are_those_of_its_description():
 def test_only_tokens_that_vary_count():
     model = induction_model(Layout(d_vocab=5, n_ctx=9))
     assert true_edges(model, [1, 2]).sum() == 5 and not true_edges(model, [3]).any()
-    assert true_edges(ioi_model(IoiLayout(sharpness=50.0)), range(NAMES.start, NAMES.stop)).sum() == 27
+    assert true_edges(ioi_model(IoiLayout(sharpness=50.0)), NAME_TOKENS).sum() == 27
 
 
 def test_a_model_with_norms_is_refused():

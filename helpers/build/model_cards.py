@@ -152,7 +152,8 @@ def facts(name: str, run: dict) -> str:
     """Return the facts section; ``tests/test_model_facts.py`` asserts the same on other seeds."""
     last = run["checkpoints"][-1]
     if "d_mlp" in run["recipe"]:
-        return _ioi_facts(last, accuracy_by_order(models.load_model(name)))
+        ioi = _ioi_facts(last, accuracy_by_order(models.load_model(name)))
+        return ioi + (_transcoder_facts(name) if "transcoder" in models.shipped()[name] else "")
     if run["recipe"]["n_layers"] == 0:
         return _zero_layer_facts(run["bigrams"])
     if run["recipe"]["n_layers"] == 1:
@@ -219,6 +220,18 @@ def _ioi_facts(last: dict, measured: dict) -> str:
         "error over templates). So the model generalises poorly to other sentences."
     )
     return f"{text}\n\n{_table(header, rows)}\n\n{more}"
+
+
+def _transcoder_facts(name: str) -> str:
+    run = json.loads((models.DATA / name / "transcoder.json").read_text(encoding="utf-8"))
+    recipe = run["recipe"]
+    return (
+        f"\n\nA TopK transcoder of MLP {recipe['layer']} ships with the model (`transcoder.safetensors`). It has {recipe['features']} features, of\n"
+        f"which {recipe['k']} are active at a position. It was trained on stories alone, {run['seconds'] / 60:.1f} minutes on {run['machine']}\n"
+        f"(`python -m helpers.build.transcoder`). On held-out stories it explains {run['variance_explained']:.3f} of the variance of the MLP's\n"
+        f"output. {run['live_features']} of its features are active at least once. It recovers {run['loss_recovered']:.3f} of the loss that mean\n"
+        "ablation of the MLP costs."
+    )
 
 
 def _with_error(measured: tuple[float, float]) -> str:

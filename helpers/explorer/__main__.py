@@ -14,7 +14,7 @@ from voila.app import Voila
 
 from helpers import __repository__, __version__
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "08_circuit_explorer.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "09_circuit_explorer.ipynb"
 LESSONS = f"{__repository__}/blob/v{__version__}/notebooks/"
 CELLS = {"set-up", "imports", "model-name", "explorer", "what-to-try"}  # of the notebook, by id
 CHECK_SECONDS = 60

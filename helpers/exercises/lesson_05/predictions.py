@@ -137,4 +137,10 @@ EXPLANATIONS = {
         "one or two": "There are two ways to notice a repetition, and a model needs one of them.",
         "three or more": "A model can solve the task without noticing a repetition.",
     },
+    "5.z": {
+        "zeros": "The backup reads whether a name has been written. Zeros are no name.",
+        "outputs on abc prompts": "They are names, too. The backup does not read which name it is.",
+        "both": "Then the backup would respond to the loss of the right answer.",
+        "neither": "Then no other head would copy a name.",
+    },
 }
