@@ -27,12 +27,15 @@ from transformer_lens.head_detector import detect_head
 from helpers.build.lesson_files import ROOT, figures_of, lessons, read_lesson
 from helpers.build.lesson_runs import STATES, execute, in_state, seconds
 from helpers.circuits import copying_accuracy, full_OV
+from helpers.components import PORTS, Component
 from helpers.composition import composition_scores
+from helpers.discovery import EdgePatching, edge_effects
 from helpers.heads import previous_token_score
 from helpers.ioi import corrupted, logit_diff, make_prompts
 from helpers.models import load_model
 from helpers.patching import patch_heads, patch_residual
 from helpers.residual import head_logit_attribution
+from helpers.run import LogitDiff
 from tests.benchmarks.load import of_lessons_under_load
 from tests.benchmarks.patching import seconds as timed
 
@@ -112,10 +115,42 @@ def runs() -> Iterator[Pair]:
         yield name, lambda patch=patch: patch().mean(dim=-1), partial(library, *theirs)
 
 
+def edges() -> Iterator[Pair]:
+    """Effects of the edges from one head of layer 1 of ioi-gpt2 into all later queries, keys and values."""
+    model = load_model("ioi-gpt2")
+    clean = make_prompts(model.tokenizer, 8)
+    source = corrupted(clean, "abc", model.tokenizer).tokens
+    metric = LogitDiff(clean.io_token, clean.s_token)
+    patching = EdgePatching(model, clean.tokens, source, metric)
+    graph, sender = patching.graph, Component("head", 1, 4)
+    chosen = torch.zeros_like(graph.exists)
+    chosen[graph.senders.index(sender)] = torch.tensor([bool(receiver.port) for receiver in graph.receivers])
+    chosen &= graph.exists
+
+    def by_library():
+        caches = [model.run_with_cache(tokens)[1] for tokens in (source, clean.tokens)]
+        by_port = [
+            tl.get_act_patch_direct_path(
+                model,
+                clean.tokens,
+                *caches,
+                lambda logits: metric(logits[:, -1]).mean(),
+                1,
+                4,
+                port,
+                verbose=False,
+            )
+            for port in PORTS
+        ]
+        return torch.stack(by_port, dim=1)[2:].flatten() - patching.clean_metric.mean()
+
+    yield "edges from one head", lambda: edge_effects(patching, chosen)[chosen], by_library
+
+
 def speed() -> None:
     print(f"{torch.get_num_threads()} threads; seconds")
     print(f"{'':34}{'TransformerLens':>16}{'ours':>9}{'ratio':>9}{'difference':>13}")
-    for name, ours, theirs in [*weights(), *runs()]:
+    for name, ours, theirs in [*weights(), *runs(), *edges()]:
         our_seconds, result = min((timed(ours) for _ in range(3)), key=lambda pair: pair[0])
         their_seconds, expected = min((timed(theirs) for _ in range(2)), key=lambda pair: pair[0])
         ratio, difference = their_seconds / our_seconds, (result - expected).abs().max().item()
