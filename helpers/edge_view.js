@@ -51,13 +51,18 @@
                                          Enter: () => ablate(node), " ": () => ablate(node), Escape: () => ablate(null) };
     if (!keys[event.key]) return;
     event.preventDefault(); event.stopPropagation();
+    Object.assign(state, { hover: null, edge: null });  // a pointer at rest does not outrank the keys
     keys[event.key]();
   };
   new ResizeObserver(() => { if (scroll.clientWidth && scroll.clientWidth !== width) { resize(); draw(); } }).observe(scroll);
   resize();
   draw();
 
-  function ablate(node) { state.ablated = state.ablated === node ? null : node; draw(); }
+  function ablate(node) {
+    if (node !== null && places[node][2]) return;  // the embedding and the logits are no choice
+    state.ablated = state.ablated === node ? null : node;
+    draw();
+  }
   function point(node, edge) {
     const next = node ? Number(node.dataset.node) : null, line = edge ? Number(edge.dataset.edge) : null;
     if (next !== state.hover || line !== state.edge) { Object.assign(state, { hover: next, edge: line }); paint(); }
@@ -75,7 +80,7 @@
   function resize() {
     const focused = state.focus;
     width = scroll.clientWidth;
-    [[told, 118 + data.title.length, 1], [about, 260, 0]].forEach(([part, letters, more]) => {  // room for them: a click moves nothing below
+    [[told, 150 + data.title.length, 1], [about, 260, 0]].forEach(([part, letters, more]) => {  // room for them: a click moves nothing below
       part.style.cssText = `height: ${1.5 * (Math.ceil(7.2 * letters / (width || 1000)) + more)}em; overflow-y: auto; line-height: 1.5`;
     });
     const drawnWidth = Math.max(width || 1000, columns * 40 + 2 * MARGIN);
@@ -153,9 +158,9 @@
   function tell() {
     const { sizes, title } = data, percent = (fraction) => `${Math.round(100 * fraction)} %`.replace("-", "−");
     const nearest = sizes.reduce((best, size, i) => Math.abs(size - state.size) < Math.abs(sizes[best] - state.size) ? i : best, 0);
-    measured.textContent = sizes.length ? `Measured with ${sizes[nearest]} connections: with only these the ${title} is ${percent(data.kept[nearest])} of the full model's, without these ${percent(data.removed[nearest])}.` : "";
+    measured.textContent = sizes.length ? `Measured with ${sizes[nearest]} connections: faithfulness with only these ${percent(data.kept[nearest])}, without these ${percent(data.removed[nearest])} (0 %: ${title} of the corrupted prompts, 100 %: of the clean ones).` : "";
     const off = state.ablated, value = data.without[off];
-    without.textContent = off === null ? "" : `Without ${named(off)}: ${title} ${value === null ? "not measured" : `${percent(value)} of the full model's`}.`;
+    without.textContent = off === null ? "" : `The full model without ${named(off)}: ${value === null ? "not measured" : `faithfulness ${percent(value)}`}.`;
   }
   function edgeText(i) {
     const [sender, receiver, port, score] = connections[i];
@@ -186,6 +191,7 @@
   }
   function fit(text, node) {  // a text as far as its box has room for it
     const letters = [...text.textContent];
+    for (const size of [10, 9]) if (text.getComputedTextLength() > 2 * half(node) - 3) text.setAttribute("font-size", size);
     while (letters.length > 1 && text.getComputedTextLength() > 2 * half(node) - 3) { letters.pop(); text.textContent = letters.join("") + "…"; }
   }
   function add(parent, name, text = "") { const node = document.createElement(name); node.textContent = text; parent.append(node); return node; }

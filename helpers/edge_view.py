@@ -36,9 +36,9 @@ class EdgeGraph:
     - ``nodes``: "embedding", "0.1", "mlp 0", "logits"; ``roles``: what a measure calls them, or "".
     - ``heights``: row of each node, from 0 upward; nodes of one row stand beside each other.
     - ``connections``: the largest |score| first.
-    - ``kept[i]``, ``removed[i]``: the metric when only the first ``sizes[i]`` connections are kept,
-      and when exactly these are removed, as fractions of the full model's.
-    - ``without[node]``: the metric of the full model without the node; None if not measured.
+    - ``kept[i]``, ``removed[i]``: faithfulness when only the first ``sizes[i]`` connections are
+      kept, and when exactly these are removed; 0 for corrupted prompts, 1 for clean ones.
+    - ``without[node]``: faithfulness of the full model without the node; None if not measured.
     """
 
     nodes: list[str]
@@ -165,10 +165,10 @@ def _description(graph: EdgeGraph, edges: list[Connection], start: dict) -> str:
     words += f"{aside} of those drawn lie on no path from the lowest row to the highest. "
     if graph.sizes:
         n, kept, removed = min(zip(graph.sizes, graph.kept, graph.removed), key=lambda m: abs(m[0] - size))
-        words += f"With only {n} the {title} is {kept:.0%} of the full model's, without them {removed:.0%}. "
+        words += f"Faithfulness ({title}) with only {n}: {kept:.0%}, without them {removed:.0%}. "
     if start["ablated"] is not None:
         value = graph.without[start["ablated"]]
-        words += f"Without {names[start['ablated']]}: {'not measured' if value is None else f'{value:.0%}'}. "
+        words += f"The full model without {names[start['ablated']]}: {'not measured' if value is None else f'{value:.0%}'}. "
     strongest = ", ".join(f"{names[s]} → {names[r]} {port} {score:.2g}" for s, r, port, score in edges[:5])
     return f"{words}The strongest: {strongest or 'none'}.".replace("  ", " ")
 

@@ -58,7 +58,7 @@ def test_without_scripts_a_still_image_and_a_sentence_stand_there(page):
     assert image.evaluate("image => image.naturalWidth") == 1000
     alt = image.get_attribute("alt")
     assert "7 components and the 5 strongest of 8 connections" in alt and "1 of those drawn lie on no" in alt
-    assert "With only 5 the logit difference is 84% of the full model's, without them 10%." in alt
+    assert "Faithfulness (logit difference) with only 5: 84%, without them 10%." in alt
     assert "The strongest: 0.1 → 1.0 k 0.9, 1.0 → logits 0.8," in alt
     still = base64.b64decode(re.search('base64,([^"]+)', view)[1]).decode()
     assert len(re.findall(r"M\d", still)) == 5 and still.count("dasharray") == 1 and still.count("<rect") == 8
@@ -69,9 +69,9 @@ def test_the_still_image_leaves_out_what_is_ablated(page):
     still = base64.b64decode(re.search('base64,([^"]+)', view)[1]).decode()
     assert len(re.findall(r"M\d", still)) == 5
     show(page, without_scripts(view))
-    assert "Without 1.0: 12%." in page.locator("img").get_attribute("alt")
+    assert "The full model without 1.0: 12%." in page.locator("img").get_attribute("alt")
     show(page, view)
-    assert text(page).endswith("Without 1.0 (induction): probability 12 % of the full model's.")
+    assert text(page).endswith("The full model without 1.0 (induction): faithfulness 12 %.")
 
 
 def test_the_slider_sets_how_many_connections_are_drawn(page):
@@ -79,13 +79,13 @@ def test_the_slider_sets_how_many_connections_are_drawn(page):
     slider = page.get_by_label("connections kept")
     assert slider.input_value() == "5" and drawn(page) == [0, 1, 2, 3, 4]
     assert text(page) == (
-        "Measured with 5 connections: with only these the logit difference is 84 % of the full model's, "
-        "without these 10 %."
+        "Measured with 5 connections: faithfulness with only these 84 %, without these 10 % "
+        "(0 %: logit difference of the corrupted prompts, 100 %: of the clean ones)."
     )
     slider.press("ArrowRight")
     assert drawn(page) == [0, 1, 2, 3, 4, 5] and page.locator("text=6 of 8").count() == 1
     slider.press("End")
-    assert drawn(page) == list(range(8)) and "is 102 % of the full model's, without these −3 %." in text(page)
+    assert drawn(page) == list(range(8)) and "with only these 102 %, without these −3 % (" in text(page)
     slider.press("Home")
     assert drawn(page) == [] and "Measured with 2 connections" in text(page) and page.errors == []
 
@@ -145,13 +145,13 @@ def test_a_click_ablates_and_a_second_click_puts_back_and_nothing_moves(page):
     place = "JSON.stringify(document.querySelector('details').getBoundingClientRect())"
     before = page.evaluate(place)
     node(page, "0.1").click()
-    assert text(page).endswith("Without 0.1 (previous token): logit difference 20 % of the full model's.")
+    assert text(page).endswith("The full model without 0.1 (previous token): faithfulness 20 %.")
     assert drawn(page) == [1, 3, 4, 5, 6, 7] and page.evaluate(place) == before
     assert node(page, "0.1").get_attribute("aria-pressed") == "true"
     node(page, "mlp 0").click()
-    assert text(page).endswith("Without mlp 0: logit difference not measured.") and len(drawn(page)) == 7
+    assert text(page).endswith("The full model without mlp 0: not measured.") and len(drawn(page)) == 7
     node(page, "mlp 0").click()
-    assert "Without" not in text(page) and len(drawn(page)) == 8
+    assert "full model" not in text(page) and len(drawn(page)) == 8
     assert page.evaluate(place) == before and page.errors == []
 
 
@@ -166,9 +166,9 @@ def test_keys_choose_and_ablate_a_component(page):
         assert page.evaluate(focused).startswith(name)
     for key in ("Enter", "Enter", " "):
         page.keyboard.press(key)
-    assert "Without 0.1" in text(page) and drawn(page) == [1, 3, 4, 5, 6, 7]
+    assert "without 0.1" in text(page) and drawn(page) == [1, 3, 4, 5, 6, 7]
     page.keyboard.press("Escape")
-    assert "Without" not in text(page) and page.errors == []
+    assert "full model" not in text(page) and page.errors == []
 
 
 def test_hostile_names_are_shown_and_never_run(page):
