@@ -240,6 +240,10 @@ WRONG["8.4"] = {
         start(lambda clean, corrupted: (0 * clean, clean)),
     ],
     "clean not subtracted": start(lambda clean, corrupted: (clean, clean + corrupted)),
+    "clean left out": start(lambda clean, corrupted: (0 * clean, corrupted - clean)),
+    "last step only": lambda gradient_at, clean, corrupted, n: (
+        gradient_at(torch.lerp(clean, corrupted, 1 - 0.5 / n)) / n
+    ),
     "summed": loop(middles, divide=lambda steps, points: 1),
     "divided by one step more": loop(middles, divide=lambda steps, points: steps + 1),
     "wrong values": [

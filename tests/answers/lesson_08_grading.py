@@ -65,6 +65,10 @@ def from_the_list_itself(distance, edges, threshold):
     return edges
 
 
+def started_at_zero(distance, edges, threshold):
+    return loop(lambda kept: 0.0 if len(kept) == len(edges) else distance(kept), edges, threshold)
+
+
 def until_one_stays(distance, edges, threshold):
     rest = list(edges)
     while rest and distance(rest[1:]) - distance(rest) < threshold:
@@ -84,6 +88,7 @@ def best_first(distance, edges, threshold):
 
 
 WRONG["8.5"] = {
+    "distance of the full list taken as 0": started_at_zero,
     "each edge alone": lambda d, edges, t: [
         edge for i, edge in enumerate(edges) if not d(edges[:i] + edges[i + 1 :]) - d(edges) < t
     ],
@@ -165,6 +170,16 @@ def single_pass(edges):
     return [edge for edge in edges if edge[0] in start and edge[1] in end]
 
 
+def single_pass_forwards(edges):
+    start, end = ["embedding"], ["logits"]
+    for sender, receiver, _ in edges:
+        if sender in start:
+            start.append(receiver)
+        if receiver in end:
+            end.append(sender)
+    return [edge for edge in edges if edge[0] in start and edge[1] in end]
+
+
 def one_port(edges):
     by_pair = {}
     for edge in cut_dead_ends(edges):
@@ -188,7 +203,7 @@ WRONG["8.6"] = {
     "dead ends kept": lambda edges: both_ways(edges, keep=lambda forward, backward: forward),
     "edges from nowhere kept": lambda edges: both_ways(edges, keep=lambda forward, backward: backward),
     "one end suffices": lambda edges: both_ways(edges, keep=lambda forward, backward: forward or backward),
-    "one pass": single_pass,
+    "one pass": [single_pass, single_pass_forwards],
     "one round": lambda edges: both_ways(edges, rounds=1),
     "neighbours only": cut_once,
     "shortest path only": level_by_level,
@@ -242,7 +257,7 @@ WRONG["8.7"] = {
     "numbers of hits": grades(lambda hits, n, true, edges: (hits, hits)),
     "true edges alone": lambda s, t, n: torch.tensor([1, min(n, t.sum()) / t.sum()]),
     "errors": grades(lambda hits, n, true, edges: (1 - hits / n, 1 - hits / true)),
-    "mean over precision_recall": lambda *a: by_topk(*a).mean(),
+    "mean over grade": lambda *a: by_topk(*a).mean(),
     "wrong type": [lambda *a: tuple(by_topk(*a)), lambda *a: by_topk(*a).tolist()],
     "exception": lambda s, t, n: by_topk(s, t, n / t),
 }

@@ -60,8 +60,14 @@ def _all_pairs(n_layers, n_heads, with_mlps):
 
 
 def _counts(trial: Trial, arguments: tuple[int, int, bool], n_edges: int) -> None:
-    """Compare one count, as a tensor."""
-    trial.matches(arguments, torch.tensor(float(n_edges)), "", pick=lambda count: torch.tensor(float(count)))
+    """Compare one count, as a tensor; a message names the arguments."""
+    names = ("n_layers", "n_heads", "with_mlps")
+    trial.behaves(
+        lambda function: torch.tensor(float(function(*arguments))),
+        torch.tensor(float(n_edges)),
+        "",
+        what=", ".join(f"{name}={value}" for name, value in zip(names, arguments)),
+    )
 
 
 def _counts_pairs_by_hand(trial: Trial) -> None:

@@ -180,6 +180,20 @@ EXERCISE = Exercise(
                 gradient_at, clean, clean + corrupted, steps
             ),
         ),
+        Mistake(
+            "clean left out",
+            "the way begins at the clean embeddings: add `clean` to the fraction of (corrupted - clean).",
+            lambda gradient_at, clean, corrupted, steps: integrated_gradients(
+                gradient_at, torch.zeros_like(clean), corrupted - clean, steps
+            ),
+        ),
+        Mistake(
+            "last step only",
+            "add up the scores of all steps, not only those of the last one.",
+            lambda gradient_at, clean, corrupted, steps: (
+                gradient_at(clean + (steps - 0.5) / steps * (corrupted - clean)) / steps
+            ),
+        ),
         Mistake("summed", "take the mean over the steps: divide the sum by their number.", _scaled(float)),
         Mistake(
             "divided by one step more",

@@ -42,6 +42,17 @@ def _pruned(stays=lambda then, now, start, threshold: then - now >= threshold, a
     return prune
 
 
+def _from_zero(distance, edges, threshold):
+    """Takes the distance of the full list as 0."""
+    kept, now = list(edges), 0.0
+    for edge in edges:
+        without = [other for other in kept if other != edge]
+        then = distance(without)
+        if then - now < threshold:
+            kept, now = without, then
+    return kept
+
+
 def _alone(distance, edges, threshold):
     start = distance(edges)
     others = {edge: [other for other in edges if other != edge] for edge in edges}
@@ -131,12 +142,17 @@ EXERCISE = Exercise(
     difficulty=2,
     hints=(
         "Begin with all edges and their distance. For each edge measure the distance of what is kept now without this edge.",
-        "Compare with the distance of what is kept *now*. If the difference is less than the threshold, both the list and the distance change. Else neither changes.",
+        "Compare with the distance of what is kept now. If the difference is less than the threshold, both the list and the distance change. Else neither changes.",
         "`without = [other for other in kept if other != edge]` makes a new list, so the loop over `edges` misses no edge.",
     ),
     reference=greedy_pruning,
     tests=(_known_circuits,),
     mistakes=(
+        Mistake(
+            "distance of the full list taken as 0",
+            "measure `distance(edges)` before the first visit: it need not be 0.",
+            _from_zero,
+        ),
         Mistake(
             "each edge alone",
             "edges that are removed stay removed: measure the next edge without them.",

@@ -41,6 +41,18 @@ def _in_one_pass(edges):
     return [edge for edge in edges if edge[0] in reached and edge[1] in needed]
 
 
+def _in_one_pass_forwards(edges):
+    """Both sets in one pass each, from the start of the list."""
+    reached, needed = {"embedding"}, {"logits"}
+    for sender, receiver, _ in edges:
+        if sender in reached:
+            reached.add(receiver)
+    for sender, receiver, _ in edges:
+        if receiver in needed:
+            needed.add(sender)
+    return [edge for edge in edges if edge[0] in reached and edge[1] in needed]
+
+
 def _neighbours(edges):
     """Edges whose sender is written to, and whose receiver is read."""
     written = {receiver for _, receiver, _ in edges} | {"embedding"}
@@ -152,6 +164,11 @@ EXERCISE = Exercise(
             "one pass",
             "the edges come in any order: repeat until no component is new.",
             _in_one_pass,
+        ),
+        Mistake(
+            "one pass",
+            "the edges come in any order: repeat until no component is new.",
+            _in_one_pass_forwards,
         ),
         Mistake(
             "one round",

@@ -43,7 +43,7 @@ def _equals_by_hand(trial: Trial) -> None:
         for n in (1, 5, int(truth.sum()), int(truth.sum()) + 6):
             hits = sum(is_true for _, is_true in ranked[:n])
             expected = torch.tensor([hits / n, hits / truth.sum().item()])
-            trial.matches((scores, truth, n), expected, "precision_recall")
+            trial.matches((scores, truth, n), expected, "grade")
 
 
 EXERCISE = Exercise(
@@ -54,7 +54,7 @@ EXERCISE = Exercise(
     hints=(
         "Rank the edges by |score|, take the first n, and count how many of them are true: the hits.",
         "Precision is hits / n. Recall is hits / true edges.",
-        "`scores.abs().argsort(descending=True)[:n]` are the numbers of the edges. `truth` at these numbers is True for the hits.",
+        "`indices = scores.abs().argsort(descending=True)[:n]` picks the edges. `truth[indices]` is True for the hits.",
     ),
     reference=precision_and_recall,
     tests=(_equals_by_hand,),

@@ -81,10 +81,10 @@ EXERCISE = Exercise(
     id="8.8",
     title="average precision with ties",
     minutes=7,
-    difficulty=3,
+    difficulty=2,
     hints=(
         "`sizes.unique()` lists the distinct sizes. For each size, `sizes >= size` are the edges taken: all of a tie at once.",
-        "The recall rises by the true edges *of this size*, divided by all true edges.",
+        "The recall rises by the true edges of this size, divided by all true edges.",
         "`truth[sizes >= size].float().mean()` is the precision.",
     ),
     reference=tied_average_precision,
@@ -94,6 +94,32 @@ EXERCISE = Exercise(
             "ties in the order of the list",
             "edges of equal size enter at once, in whatever order the list has them.",
             _one_by_one(lambda sizes, truth: sizes.argsort(descending=True, stable=True)),
+        ),
+        Mistake(
+            "ties in the order of the sort",
+            "edges of equal size enter at once, in whatever order the sort puts them.",
+            _one_by_one(lambda sizes, truth: sizes.argsort(descending=True)),
+        ),
+        Mistake(
+            "ties in the backward order of the list",
+            "edges of equal size enter at once, in whatever order the sort puts them.",
+            _one_by_one(lambda sizes, truth: sizes.argsort().flip(0)),
+        ),
+        Mistake(
+            "every edge in place of every size",
+            "go through the distinct sizes: a size that many edges share counts once.",
+            lambda sizes, truth: _with_ties(
+                sizes,
+                truth,
+                lambda s, t, size: (
+                    t[s >= size].float().mean() * (s == size).sum() * t[s == size].sum() / t.sum()
+                ),
+            ),
+        ),
+        Mistake(
+            "rises from the smallest size",
+            "take the largest sizes first: then the recall rises from 0 to 1.",
+            _of_curve(lambda precision, recall: (precision.flip(0) * _rises(recall.flip(0))).sum()),
         ),
         Mistake(
             "true edges first in a tie",

@@ -149,13 +149,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "without b_dec",
-            "add b_dec to the output: it is what the MLP writes on average.",
+            "add b_dec to the output: the transcoder writes it at every position.",
             _variant(_features, lambda features, W_dec, b_dec: features @ W_dec),
         ),
         Mistake(
             "b_dec subtracted from the input",
             "a sparse autoencoder subtracts b_dec from x. A transcoder reads x as it is, because "
-            "b_dec belongs to another place.",
+            "b_dec belongs to the MLP's output, not to its input.",
             lambda x, W_enc, b_enc, W_dec, b_dec, k: transcode(x - b_dec, W_enc, b_enc, W_dec, b_dec, k),
         ),
         Mistake(

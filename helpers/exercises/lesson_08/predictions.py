@@ -39,7 +39,7 @@ EXPLANATIONS = {
         "up to 10": "So it is for a soft model.",
         "11 to 100": "So it is at sharpness 20.",
         "101 to 500": "Then a step would be as short as the switch.",
-        "more than 500": "The switch takes a tiny piece of the way. Most sets of points miss it.",
+        "more than 500": "The switch takes a tiny piece of the way. Even numbers of points miss it, odd ones hit it once and count it too much.",
     },
     "8.h": {
         "exact and EAP-IG": "So it was when the first copy alone was replaced.",
