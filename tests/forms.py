@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from nbformat import NotebookNode
 from torch import Tensor
 
 from helpers import exercises
+from helpers.build.lesson_files import exercise_of
 
 
 def forms_of(output, annotation) -> Iterator:
@@ -62,3 +64,22 @@ def in_form(id: str, index: int) -> Callable:
 
 
 MOST_FORMS = 6
+
+
+def accepted_form(id: str, index: int) -> int:
+    """The number of an accepted form, ``index`` or the next that is accepted."""
+    exercise = exercises.get(id)
+    numbers = [(index + step) % MOST_FORMS for step in range(MOST_FORMS)]
+    return next(n for n in numbers if exercise.check(in_form(id, n)(exercise.reference)).status == "passed")
+
+
+def in_other_forms(notebook: NotebookNode) -> NotebookNode:
+    """A solved lesson whose answers return their numbers in other forms that the checks accept."""
+    ids = [id for cell in notebook.cells if (id := exercise_of(cell))]
+    for cell in notebook.cells:
+        id = exercise_of(cell)
+        if id:
+            line, index = f'@exercise("{id}")\n', accepted_form(id, ids.index(id) % MOST_FORMS)
+            cell.source = cell.source.replace(line, f'{line}@in_form("{id}", {index})\n')
+            cell.source = f"from tests.forms import in_form\n\n{cell.source}"
+    return notebook

@@ -9,11 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers import exercises
-from helpers.build.lesson_files import exercise_of, lessons, read_lesson
-from helpers.build.lesson_runs import execute, in_state, statuses
 from helpers.exercises.forms import describe, describe_promise, promised
 from tests.forms import MOST_FORMS, in_form
-from tests.hub import LARGE_MODEL, on_model, save_llama
 
 REFUSED = ("wrong dtype", "wrong type")
 IDS = [exercise.id for exercise in exercises.all_exercises()]
@@ -72,25 +69,3 @@ def test_every_form_of_a_right_answer_passes_or_is_refused_for_its_form(id):
     for index in range(MOST_FORMS):
         result = exercise.check(in_form(id, index)(exercise.reference))
         assert result.status == "passed" or result.diagnosis in REFUSED, (index, result.message)
-
-
-def accepted_form(id: str, index: int) -> int:
-    """The number of an accepted form, ``index`` or the next that is accepted."""
-    exercise = exercises.get(id)
-    numbers = [(index + step) % MOST_FORMS for step in range(MOST_FORMS)]
-    return next(n for n in numbers if exercise.check(in_form(id, n)(exercise.reference)).status == "passed")
-
-
-@pytest.mark.parametrize("path", lessons()[:-1], ids=[path.stem for path in lessons()[:-1]])
-def test_a_lesson_runs_with_every_answer_in_another_form(path, tmp_path):
-    notebook = in_state(read_lesson(path), "solved")
-    if path.stem.startswith(LARGE_MODEL):
-        on_model(notebook, save_llama(tmp_path))
-    ids = [id for cell in notebook.cells if (id := exercise_of(cell))]
-    for cell in notebook.cells:
-        id = exercise_of(cell)
-        if id:
-            line, index = f'@exercise("{id}")\n', accepted_form(id, ids.index(id) % MOST_FORMS)
-            cell.source = cell.source.replace(line, f'{line}@in_form("{id}", {index})\n')
-            cell.source = f"from tests.forms import in_form\n\n{cell.source}"
-    assert statuses(execute(notebook)) == dict.fromkeys(ids, "passed")

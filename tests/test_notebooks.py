@@ -11,6 +11,7 @@ from helpers.build.committed_form import badge, problems
 from helpers.build.lesson_files import ROOT, exercise_of, lessons, read_lesson
 from helpers.build.lesson_runs import execute, in_state, statuses
 from helpers.exercises import all_exercises, get
+from tests.forms import in_other_forms
 from tests.hub import LARGE_MODEL, on_model, save_gpt2, save_llama, serve, word_tokenizer
 from tests.names import shared_names
 
@@ -56,9 +57,9 @@ def test_the_command_runs_a_lesson_with_answers(state, status):
 
 
 @LESSONS
-def test_a_solved_lesson_runs_with_every_cell_run_twice(path, llama):
-    """As shipped, with every cell run once: nbval."""
-    notebook = in_state(read_lesson(path), "solved")
+def test_a_solved_lesson_runs_in_other_forms_with_every_cell_run_twice(path, llama):
+    """An answer that a check accepts works in every later cell; as shipped, run once: nbval."""
+    notebook = in_other_forms(in_state(read_lesson(path), "solved"))
     if path.stem.startswith(LARGE_MODEL):
         on_model(notebook, llama)
     notebook.cells = [
