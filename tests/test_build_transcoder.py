@@ -36,7 +36,7 @@ def test_the_command_ships_a_transcoder_that_loads(data, monkeypatch, capsys):
     record = json.loads((data / "ioi-gpt2/transcoder.json").read_text(encoding="utf-8"))
     assert record == json.loads(capsys.readouterr().out) and record["recipe"] == asdict(TINY)
     assert loaded.W_enc.shape == (256, 64) and (loaded.k, loaded.layer) == (4, 0)
-    card = (data / "ioi-gpt2/README.md").read_text(encoding="utf-8")
+    card = " ".join((data / "ioi-gpt2/README.md").read_text(encoding="utf-8").split())
     assert f"{record['variance_explained']:.3f} of the variance of the MLP's output" in card
 
 
