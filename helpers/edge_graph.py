@@ -15,7 +15,7 @@ from helpers.components import Component
 from helpers.discovery import BAR, EdgePatching
 from helpers.edge_view import Connection, EdgeGraph
 from helpers.edges import LOGITS, strongest
-from helpers.grading import circuit_faithfulness
+from helpers.grading import circuit_faithfulness, faithfulness_by_size
 
 SIZES = (1, 2, 5, 10, 20, 35, 50, 75, 100)
 
@@ -56,11 +56,11 @@ def read_edges(
     drawn = min(drawn, int(scores.isfinite().sum()))
     sizes = sorted({n for n in sizes if n <= drawn})
     nodes = [*patching.graph.senders, LOGITS]
-    circuits = [strongest(scores, n) for n in sizes]
-    circuits += [exists & ~circuit for circuit in circuits]
-    circuits += [exists & (torch.arange(len(exists))[:, None] != i) for i in range(len(exists))]
-    values = [
-        circuit_faithfulness(patching, circuit).item() for circuit in tqdm(circuits, desc="edges", **BAR)
+    kept, removed = faithfulness_by_size(patching, scores, sizes)
+    rows = torch.arange(len(exists))
+    without = [
+        circuit_faithfulness(patching, exists & (rows[:, None] != row)).item()
+        for row in tqdm(rows, desc="components", **BAR)
     ]
     return EdgeGraph(
         nodes=[str(node) for node in nodes],
@@ -68,9 +68,9 @@ def read_edges(
         roles=[(roles or {}).get((node.layer, node.head), "") for node in nodes],
         connections=_connections(patching, scores, drawn),
         sizes=sizes,
-        kept=values[: len(sizes)],
-        removed=values[len(sizes) : 2 * len(sizes)],
-        without=[*values[2 * len(sizes) :], None],
+        kept=kept.tolist(),
+        removed=removed.tolist(),
+        without=[*without, None],
     )
 
 

@@ -119,9 +119,11 @@ def faithfulness_by_size(
     tensor([0., 1.])
     """
     circuits = [strongest(scores, n) for n in sizes]
-    kept = [circuit_faithfulness(patching, circuit) for circuit in circuits]
-    removed = [circuit_faithfulness(patching, patching.graph.exists & ~circuit) for circuit in circuits]
-    return Faithfulness(torch.stack(kept), torch.stack(removed))
+    kept = [circuit_faithfulness(patching, circuit).item() for circuit in circuits]
+    removed = [
+        circuit_faithfulness(patching, patching.graph.exists & ~circuit).item() for circuit in circuits
+    ]
+    return Faithfulness(torch.tensor(kept), torch.tensor(removed))
 
 
 def circuit_faithfulness(patching: EdgePatching, circuit: Bool[Tensor, "..."]) -> Float[Tensor, ""]:

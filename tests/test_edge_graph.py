@@ -40,6 +40,7 @@ def scores(patching):
 def test_connections_are_the_strongest_edges_in_order(patching, scores):
     graph = read_edges(patching, scores, drawn=7)
     assert len(graph.connections) == 7
+    assert read_edges(patching, scores, drawn=7, sizes=[8]).kept == []  # no size that is drawn
     sizes = [abs(edge.score) for edge in graph.connections]
     assert sizes == sorted(sizes, reverse=True)
     names = {(graph.nodes[edge.sender], graph.nodes[edge.receiver], edge.port) for edge in graph.connections}

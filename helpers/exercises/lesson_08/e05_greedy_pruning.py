@@ -44,13 +44,8 @@ def _pruned(stays=lambda then, now, start, threshold: then - now >= threshold, a
 
 def _from_zero(distance, edges, threshold):
     """Takes the distance of the full list as 0."""
-    kept, now = list(edges), 0.0
-    for edge in edges:
-        without = [other for other in kept if other != edge]
-        then = distance(without)
-        if then - now < threshold:
-            kept, now = without, then
-    return kept
+    full = list(edges)
+    return greedy_pruning(lambda kept: 0.0 if kept == full else distance(kept), edges, threshold)
 
 
 def _alone(distance, edges, threshold):
