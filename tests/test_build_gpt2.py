@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from helpers.build.gpt2 import story_rows
 from helpers.build.train import SHIPPED
 from helpers.models import DATA
 
@@ -18,6 +19,14 @@ def test_rows_are_stories_in_the_stated_fraction():
     rows = next(recipe.batches(torch.full((10_000,), 7), tokenizer))
     assert rows.shape == (300, recipe.n_ctx) and (rows[:, 0] == tokenizer.bos_token_id).all()
     assert (rows[:, 1:] != 7).any(dim=1).float().mean().item() == pytest.approx(0.4, abs=0.1)
+
+
+def test_rows_do_not_depend_on_padding_asked_for_before():
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(DATA / "tokenizer")
+    rows = [next(story_rows(tokenizer, 32, seed=0, story_count=20))]
+    tokenizer(["a", "a cat"], padding=True)
+    rows.append(next(story_rows(tokenizer, 32, seed=0, story_count=20)))
+    assert torch.equal(*rows)
 
 
 def test_the_model_starts_with_unit_positions_in_few_directions():

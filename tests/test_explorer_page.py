@@ -134,7 +134,8 @@ def test_heads_tokens_and_panels_answer_clicks(page):
         report(f"{page.theme}, {name}", [opened(page, name)])
         shot(page, f"{page.theme}-explorer-{name}")
     opened(page, "patching")
-    page.locator(".widget-gridbox:visible").last.get_by_role("button").nth(10).click()
+    patches = page.locator(".widget-gridbox:visible").nth(1)  # below that of heads, once it is drawn
+    patches.get_by_role("button").nth(10).click()
     page.wait_for_function(
         "document.querySelector('.explorer').textContent.includes('stream at 10 before layer 0')"
     )

@@ -72,6 +72,7 @@ def encoded_corpus(
 def _encoded(files: list[Path], work: Path, tokenizer: PreTrainedTokenizerFast) -> Int[Tensor, " token"]:
     """Token ids of all files, one after another."""
     backend = tokenizer.backend_tokenizer
+    backend.no_padding()  # an earlier call with padding=True leaves it on
     key = [backend.to_str(), *((file.name, file.stat().st_size) for file in files)]
     cache = work / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npy"
     if not cache.exists():

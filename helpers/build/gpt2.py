@@ -90,8 +90,8 @@ def story_rows(
     A row begins where a story does.
     """
     texts = [tokenizer.bos_token + story for story in islice(stories(seed), story_count)]
-    encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-    tokens = np.concatenate([np.array(encoding.ids, dtype=np.uint16) for encoding in encodings])
+    encoded = tokenizer(texts, add_special_tokens=False, padding=False, return_attention_mask=False)
+    tokens = np.concatenate([np.array(ids, dtype=np.uint16) for ids in encoded["input_ids"]])
     starts = (tokens == tokenizer.bos_token_id).nonzero()[0]
     starts = starts[starts + n_ctx <= len(tokens)]
     rng = np.random.default_rng(seed)
