@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 from collections import Counter
@@ -81,8 +82,14 @@ class Attempt:
         return self.exercise.in_form(self.answer(*arguments, **keywords))
 
 
+class NotPassed(Exception):  # noqa: N818 - an answer that does not pass is a result
+    """Raised by ``check`` where nbgrader runs the notebook: it takes points off for errors."""
+
+
 def check(function: object) -> None:
     """Check the function of an exercise cell and show the result as a card.
+
+    It raises ``NotPassed`` only where nbgrader runs the notebook.
 
     >>> @exercise("0.3")
     ... def previous_token_score(pattern):
@@ -106,6 +113,8 @@ def check(function: object) -> None:
         note = progress_file.record(attempt.exercise.name)
         result.notes += [note] if note else []
     display(result_card(result), metadata={"exercise": attempt.exercise.id, "status": result.status})
+    if result.status != "passed" and "NBGRADER_EXECUTION" in os.environ:
+        raise NotPassed(f"{attempt.exercise.id} {result.diagnosis or result.status}: {result.message}")
 
 
 def _attempt_under(function: object) -> Attempt | None:

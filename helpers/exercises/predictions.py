@@ -141,7 +141,8 @@ def reveal(id: str, answer: str | None) -> None:
     marked = {option: "✔" if option == answer else "✘" for option in asked.options}
     lines = [f"{mark} {option}: {explanations(id).get(option, '')}" for option, mark in marked.items()]
     card = Card(f"{id}: the run says “{answer}”", [said, *lines, *([note] if note else [])], colour)
-    display(card, metadata={"prediction": id})
+    chosen = {} if choice is None else {"choice": choice}
+    display(card, metadata={"prediction": id, "answer": answer, **chosen})
 
 
 def calibration(predictions: Mapping[str, Mapping[str, str]]) -> list[str]:
