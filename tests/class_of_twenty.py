@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_output
 
 from helpers.build.assignment import STUB
 from helpers.build.lesson_files import exercise_of
@@ -27,6 +27,29 @@ n = pattern.shape[-1]
     return sum(pattern[:, :, i, i - 1] for i in range(1, n)) / (n - 1)"""
 WITH_HELPER = "return diagonal_below(pattern).mean(-1)"
 HELPER = "from functools import partial\nBELOW = -1\ndiagonal_below = partial(torch.diagonal, offset=BELOW, dim1=-2, dim2=-1)"
+
+
+WRONG = {
+    "0.1": """\
+@exercise("0.1")
+def attention_pattern(q, k):
+    scores = torch.einsum("qhd,khd->hqk", q, k)
+    future = torch.ones(len(q), len(k)).triu(1).bool()
+    return scores.masked_fill(future, -float("inf")).softmax(-1)""",
+    "0.2": """\
+@exercise("0.2")
+def ablate_head(model, tokens, layer, head):
+    shapes = []
+
+    def edit(z, hook):
+        shapes.append(z.shape)
+        z[:, :, head - 1] = 0
+        return z
+
+    logits = model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", edit)])
+    return logits, shapes""",
+    "0.3": ANSWER.format(body="return pattern.diagonal(0, -2, -1).mean(-1)"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +75,22 @@ def solved(notebook):
 
 
 def wrong(notebook):
-    return in_state(notebook, "wrong")
+    for id, source in WRONG.items():
+        notebook.cells[place_of(notebook, id)].source = source
+    return notebook
+
+
+def predicted(choice: str, of: Callable):
+    """The change of a learner who chose an option of 0.f, which the run answers with "one"."""
+
+    def change(notebook):
+        notebook = of(notebook)
+        card = {"prediction": "0.f", "answer": "one", "choice": choice}
+        cell = next(cell for cell in notebook.cells if cell.source.startswith("all_scores ="))
+        cell.outputs = [new_output("display_data", {"text/plain": "0.f: the run says “one”"}, metadata=card)]
+        return notebook
+
+    return change
 
 
 def answering(body: str, id: str = "0.3", above: str = "", of: Callable = untouched):
@@ -126,10 +164,10 @@ CHANGES_CHECK = (
 CLASS = {
     "untouched": Learner(untouched, NOTHING),
     "empty-cell-added": Learner(first_cell("", untouched), NOTHING),
-    "right": Learner(solved, ALL),
+    "right": Learner(predicted("one", solved), ALL),
     "right-in-another-way": Learner(answering(ANOTHER_WAY, of=solved), ALL),
     "right-with-a-helper": Learner(answering(WITH_HELPER, above=HELPER, of=solved), ALL),
-    "wrong": Learner(wrong, ALL_WRONG, FIRST_MISTAKES),
+    "wrong": Learner(predicted("more than three", wrong), ALL_WRONG, FIRST_MISTAKES),
     "wrong-shape": Learner(answering("return pattern"), (NONE, NONE, FAILED), ("wrong shape",)),
     "wrong-name": Learner(answering("return patern.mean()"), (NONE, NONE, FAILED), ("exception",)),
     "half-done": Learner(answering(RIGHT), (NONE, NONE, PASSED)),

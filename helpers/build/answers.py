@@ -62,25 +62,25 @@ def _statements(cell: NotebookNode) -> list[ast.stmt]:
 
 def _needed(cell: NotebookNode, statements: list[tuple[int, ast.stmt]], place: int) -> tuple[str, ...]:
     """Return the statements above a place of the notebook that a cell needs, in their order."""
-    names = set().union(*map(_used, _statements(cell)))
-    needed = []
-    for above, statement in reversed(statements):
-        bound = set(_bound(statement))
-        if above < place and (bound & names or "*" in bound):
-            needed.append(ast.unparse(statement))
-            names = (names if isinstance(statement, ast.AugAssign) else names - bound) | _used(statement)
-    return tuple(reversed(needed))
+    above = [(statement, set(_bound(statement))) for row, statement in statements if row < place]
+    names, needed = set().union(*map(_used, _statements(cell))), []
+    while True:
+        found = [statement for statement, bound in above if bound & names or "*" in bound]
+        if len(found) == len(needed):
+            return tuple(map(ast.unparse, needed))
+        needed = found
+        names = names.union(*map(_used, needed))
 
 
 def _used(statement: ast.stmt) -> set[str]:
     """Return the notebook's names that a statement reads, also in its functions."""
-    tables = [symtable.symtable(ast.unparse(statement), "cell", "exec")]
-    names = set()
+    tables, names = [symtable.symtable(ast.unparse(statement), "cell", "exec")], set()
     while tables:
         table = tables.pop()
         tables += table.get_children()
         is_module = table.get_type() == "module"
-        names |= {name.get_name() for name in table.get_symbols() if is_module or name.is_global()}
+        symbols = [symbol for symbol in table.get_symbols() if symbol.is_referenced()]
+        names |= {symbol.get_name() for symbol in symbols if is_module or symbol.is_global()}
     return names
 
 

@@ -35,6 +35,7 @@ STATUSES = {  # status → sign, colour
     "not attempted": ("○", NOT_ATTEMPTED),
     "missing": ("–", NOT_ATTEMPTED),
 }
+TO_LOOK_AT = ("too slow", "stopped", "not allowed", "calls the reference", "changes the check")
 EXAMPLES = 3  # most frequent mistakes of an exercise that are shown with code
 FIELDS = ("learner", "notebook", "exercise", "status", "diagnosis", "message")
 
@@ -82,8 +83,8 @@ def read_class(folder: Path) -> list[Submission]:
 
 def read_submission(path: Path, folder: Path) -> Submission:
     """Check one notebook; one that cannot be read or checked gets a note."""
-    below = path.relative_to(folder)
-    submission = Submission(below.parts[0] if len(below.parts) > 1 else path.stem, below.as_posix())
+    first, *below = path.relative_to(folder).parts
+    submission = Submission(first if below else path.stem, path.name)
     try:
         notebook = read_lesson(path)
         submission.verdicts = recheck(notebook, private=folder)
@@ -103,28 +104,28 @@ def predictions_in(notebook: NotebookNode) -> dict[str, tuple[str, str]]:
 
 def _notes(notebook: NotebookNode, verdicts: list[Verdict]) -> list[str]:
     """Return what differs between a saved notebook and its check."""
-    notes, saved = [], statuses(notebook)
+    saved = statuses(notebook)
     calls = {cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"}
-    for verdict in verdicts:
-        if verdict.status == "missing":
-            continue
-        if f"check({get(verdict.id).name})" not in calls:
-            notes.append(f"{verdict.id}: the check cell is changed or gone.")
+    there = [verdict for verdict in verdicts if verdict.status != "missing"]
+    unchecked = [verdict.id for verdict in there if f"check({get(verdict.id).name})" not in calls]
+    notes = [f"{', '.join(unchecked)}: check cell changed or gone."] if unchecked else []
+    for verdict in there:
         if saved.get(verdict.id) == "passed" and verdict.status != "passed":
-            notes.append(f"{verdict.id}: passed in the saved notebook, not here ({verdict.diagnosis}).")
-    if not verdicts:
-        notes.append("The notebook has no exercise of the course.")
-    return notes
+            notes.append(f"{verdict.id}: passed in the saved notebook, not here.")
+        if verdict.diagnosis in TO_LOOK_AT:
+            notes.append(f"{verdict.id}: {verdict.message}")
+    return notes if verdicts else ["The notebook has no exercise of the course."]
 
 
 def without_names(submissions: Sequence[Submission]) -> list[Submission]:
     """Return the submissions with numbers in place of names; one learner keeps one number."""
-    names = {name: f"learner {i}" for i, name in enumerate(sorted({each.learner for each in submissions}), 1)}
+    numbers = {name: i for i, name in enumerate(sorted({each.learner for each in submissions}), start=1)}
     return [
         replace(
             each,
-            learner=names[each.learner],
-            notebook=Path(each.notebook).name if "/" in each.notebook else "",
+            learner=f"learner {numbers[each.learner]}",
+            notebook="",
+            notes=[note.replace(each.notebook, "the notebook") for note in each.notes],
         )
         for each in submissions
     ]

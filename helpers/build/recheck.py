@@ -143,7 +143,9 @@ def judged(answer: Answer, run_cell: Callable, refused: list[str]) -> Verdict:
     attempt = exercises._last_attempts.get(answer.id)
     if attempt is None:
         error = outcome.error_before_exec or outcome.error_in_exec
-        text = f"{type(error).__name__}: {error}" if error else "The cell defines no function."
+        text = (
+            f"{type(error).__name__}: {getattr(error, 'msg', error)}" if error else "It defines no function."
+        )
         return Verdict(answer.id, "failed", "the cell fails", text, answer.source)
     watched = _Watched(attempt.answer, attempt.exercise.reference)
     attempt.answer = watched.answer
