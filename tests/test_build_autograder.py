@@ -14,6 +14,7 @@ import pytest
 from helpers.build.assignment import write_assignment
 from helpers.build.lesson_files import lessons, outputs_of, read_lesson
 from tests.class_of_twenty import CLASS, notebook_of
+from tests.conftest import OFFLINE
 
 REMEDY = "install helpers/build/requirements.txt"
 if importlib.util.find_spec("nbgrader") is None and "CI" not in os.environ:
@@ -37,6 +38,7 @@ class Course:
         """Run a command of nbgrader as a teacher or a learner does."""
         names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")
         environment = {**os.environ, **{name: str(self.home / name.lower()) for name in names}}
+        environment["PYTHONPATH"] = str(OFFLINE)  # without the course, which the configuration names
         options = [f"--Exchange.root={self.exchange}", f"--Exchange.cache={self.home / 'cache'}"]
         command = [sys.executable, "-m", "nbgrader", *words, *options]
         done = subprocess.run(

@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.build.lesson_files import exercise_of, read_lesson, repository_address, with_links
+from helpers.build.lesson_files import ROOT, exercise_of, read_lesson, repository_address, with_links
 from helpers.exercises import get
 from helpers.exercises.engine import Exercise
 
@@ -28,9 +28,12 @@ STUB = "raise NotImplementedError"
 CONFIG = '''\
 """The course for nbgrader: answers are checked in a process of their own, not by a run of the notebook."""
 
+import sys
+
+sys.path.insert(0, {root!r})  # the course
 c = get_config()  # noqa: F821 - nbgrader defines it
 c.CourseDirectory.course_id = "transformer-circuits"
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.code_stub = {{"python": "raise NotImplementedError"}}
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.DeduplicateIds",
@@ -74,7 +77,7 @@ def write_assignment(path: Path, folder: Path) -> Path:
     nbformat.write(notebook, source)
     config = folder / "nbgrader_config.py"
     if not config.exists():
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(CONFIG.format(root=str(ROOT)), encoding="utf-8")
     return source
 
 

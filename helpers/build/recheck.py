@@ -136,11 +136,11 @@ def _check_here(private: Path) -> None:
 def judged(answer: Answer, run_cell: Callable, refused: list[str]) -> Verdict:
     """Execute an answer with what it needs, check it, and say what is wrong."""
     refused.clear()
-    exercises._last_attempts.pop(answer.id, None)
+    exercises.last_attempts.pop(answer.id, None)
     for statement in ("from helpers.exercises import exercise", *answer.context):
         run_cell(statement)
     outcome = run_cell(answer.source, store_history=True)
-    attempt = exercises._last_attempts.get(answer.id)
+    attempt = exercises.last_attempts.get(answer.id)
     if attempt is None:
         error = outcome.error_before_exec or outcome.error_in_exec
         text = (

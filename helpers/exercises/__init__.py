@@ -34,7 +34,7 @@ __all__ = [
 ]  # not ``all``, which Python has
 
 _hints_given: Counter = Counter()
-_last_attempts: dict[str, "Attempt"] = {}  # id → the attempt that was defined last
+last_attempts: dict[str, "Attempt"] = {}  # id → the attempt that was defined last
 _ids_in_check: set[str] = set()
 
 
@@ -62,7 +62,7 @@ class Attempt:
         self.cell = len(_cells()) - 1
         self.__name__ = type(answer).__name__  # where the answer has no name
         functools.update_wrapper(self, answer, updated=())
-        _last_attempts[exercise.id] = self
+        last_attempts[exercise.id] = self
 
     def check(self, decorated: Callable | None = None) -> Result:
         """Check the answer, or the function that decorators above the @exercise line made of it."""
@@ -128,7 +128,7 @@ def _attempt_under(function: object) -> Attempt | None:
 def _judge(attempt: Attempt, decorated: Callable | None) -> Result:
     """Check an attempt, unless the last run of its cell defined nothing."""
     exercise, cell = attempt.exercise, _last_cell(attempt.exercise.id)
-    last = _last_attempts[exercise.id]
+    last = last_attempts[exercise.id]
     if attempt.cell >= cell:
         return attempt.check(decorated)
     if last.cell == cell and last.__name__ != attempt.__name__:
