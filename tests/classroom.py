@@ -86,6 +86,10 @@ class Hub:
         """A learner's server and kernels."""
         return [process for process in self._all() if _environ(process).get("JUPYTERHUB_USER") == learner]
 
+    def own_processes(self) -> list[psutil.Process]:
+        """The hub and the proxy."""
+        return [process for process in self._all() if "JUPYTERHUB_USER" not in _environ(process)]
+
     def proxy(self) -> psutil.Process:
         return psutil.Process(int((self.folder / "proxy.pid").read_text(encoding="utf-8")))
 
