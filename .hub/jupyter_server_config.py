@@ -1,8 +1,10 @@
 """What a learner's Jupyter server does on a hub, where JUPYTER_CONFIG_PATH names this folder."""
 
 import logging
+import os
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[1]
@@ -12,7 +14,10 @@ from helpers.build.learner_folder import prepare  # noqa: E402 - after the cours
 
 c = get_config()  # noqa: F821 - Jupyter defines it
 
-# the learner's copies of the lessons; a server starts without them, too, for example to delete files
+# outside the home, so that a server starts and kernels run although the home is full
+os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="jupyter-runtime-")
+
+# copies of the lessons; without room for them the server starts, so that files can be deleted
 try:
     prepare(Path.home() / "transformer-circuits")
 except OSError as error:

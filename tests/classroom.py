@@ -102,7 +102,9 @@ class Hub:
 
     def _all(self) -> list[psutil.Process]:
         return [
-            process for process in psutil.process_iter() if _environ(process).get("CLASSROOM") == str(self.folder)
+            process
+            for process in psutil.process_iter()
+            if _environ(process).get("CLASSROOM") == str(self.folder)
         ]
 
 
@@ -207,9 +209,21 @@ class Learner:
     def run(self, code: str) -> list[dict]:
         """Run code, and return its outputs."""
         id = uuid.uuid4().hex
-        header = {"msg_id": id, "msg_type": "execute_request", "session": id, "username": "", "version": "5.3"}
+        header = {
+            "msg_id": id,
+            "msg_type": "execute_request",
+            "session": id,
+            "username": "",
+            "version": "5.3",
+        }
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": "shell",
+        }
         self.socket.send(json.dumps(message | {"buffers": []}))
         outputs = []
         while True:

@@ -99,7 +99,8 @@ def class_of(number: int, lesson: str, with_browser: bool) -> None:
         everybody = [*learners, *([Learner(hub, "browser")] if with_browser else [])]
         sizes = [learner.megabytes() for learner in everybody]
         seconds = [
-            sum(sum(process.cpu_times()[:2]) for process in hub.processes(learner.name)) for learner in everybody
+            sum(sum(process.cpu_times()[:2]) for process in hub.processes(learner.name))
+            for learner in everybody
         ]
         own = sum(process.memory_full_info().pss for process in hub.own_processes()) / 1e6
     _print_row(number, sizes, [*works, *([seen] if with_browser else [])], seen, seconds, own)
@@ -117,7 +118,7 @@ def _print_row(number, sizes, works, seen, seconds, own) -> None:
         return f"{statistics.median(values):.0f} / {max(values):.0f}"
 
     server, kernel = ([size[kind] for size in sizes] for kind in ("server", "kernel"))
-    failed = sum((work.errors for work in works), [])
+    failed = [error for work in works for error in work.errors]
     cells = [
         number,
         both(server),
