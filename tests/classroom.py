@@ -86,6 +86,10 @@ class Hub:
         """A learner's server and kernels."""
         return [process for process in self._all() if _environ(process).get("JUPYTERHUB_USER") == learner]
 
+    def kernels(self, learner: str) -> list[psutil.Process]:
+        """A learner's kernels."""
+        return [process for process in self.processes(learner) if _is_kernel(process)]
+
     def own_processes(self) -> list[psutil.Process]:
         """The hub and the proxy."""
         return [process for process in self._all() if "JUPYTERHUB_USER" not in _environ(process)]
@@ -115,6 +119,10 @@ def _environ(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
+def _is_kernel(process: psutil.Process) -> bool:
+    return "ipykernel_launcher" in process.cmdline()
+
+
 def wait_for(condition, seconds: float = 120) -> float:
     """Wait until a condition holds, and return the seconds it took; a refused connection is a no."""
     started = time.perf_counter()
@@ -132,7 +140,8 @@ def classroom() -> Iterator[Hub]:
     with tempfile.TemporaryDirectory(prefix="classroom-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "homes").mkdir()
+        for subfolder in ("homes", "tmp"):
+            (folder / subfolder).mkdir()
         _copy_course(folder / "course")
         url, hub_url, proxy_url = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
         environment = os.environ | {
@@ -253,6 +262,6 @@ class Learner:
         """Memory of the server and of the kernels, each process's part of shared pages (PSS)."""
         sizes = {"server": 0.0, "kernel": 0.0}
         for process in self.hub.processes(self.name):
-            kind = "kernel" if "ipykernel_launcher" in process.cmdline() else "server"
+            kind = "kernel" if _is_kernel(process) else "server"
             sizes[kind] += process.memory_full_info().pss / 1e6
         return sizes

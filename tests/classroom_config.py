@@ -10,6 +10,7 @@ folder = Path(os.environ["CLASSROOM"])
 load_subconfig(str(folder / "course/.hub/jupyterhub_config.py"))  # noqa: F821
 
 c.Spawner.environment["CLASSROOM"] = str(folder)  # by which the test finds the processes
+c.Spawner.environment["TMPDIR"] = str(folder / "tmp")
 c.JupyterHub.bind_url = os.environ["CLASSROOM_URL"]
 c.JupyterHub.hub_bind_url = os.environ["CLASSROOM_HUB_URL"]
 c.ConfigurableHTTPProxy.api_url = os.environ["CLASSROOM_PROXY_URL"]
