@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -19,6 +20,7 @@ import psutil
 import pytest
 import requests
 import websocket
+from platformdirs import user_cache_dir
 
 from tests.lab import ROOT, free_port
 
@@ -94,6 +96,14 @@ class Hub:
         """The hub and the proxy."""
         return [process for process in self._all() if "JUPYTERHUB_USER" not in _environ(process)]
 
+    def megabytes(self) -> float:
+        """Memory of the hub and the proxy."""
+        return sum(process.memory_full_info().pss for process in self.own_processes()) / 1e6
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the hub and the proxy so far."""
+        return sum(sum(process.cpu_times()[:2]) for process in self.own_processes())
+
     def proxy(self) -> psutil.Process:
         return psutil.Process(int((self.folder / "proxy.pid").read_text(encoding="utf-8")))
 
@@ -168,6 +178,9 @@ def _copy_course(folder: Path) -> None:
     for name in COURSE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
+    cache = folder / ".cache/transformer-circuits"  # of SmolLM2, if it is on this computer
+    cache.parent.mkdir()
+    cache.symlink_to(os.environ.get("CIRCUITS_CACHE") or user_cache_dir("transformer-circuits"))
     subprocess.run(["chmod", "-R", "a-w,a+rX", folder], check=True)
 
 
@@ -258,10 +271,20 @@ class Learner:
         file = self.home / ".local/share/transformer-circuits-course/progress.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
+    def cpu_seconds(self) -> float:
+        """CPU time of the server and the kernels so far."""
+        return sum(sum(process.cpu_times()[:2]) for process in self.hub.processes(self.name))
+
     def megabytes(self) -> dict[str, float]:
-        """Memory of the server and of the kernels, each process's part of shared pages (PSS)."""
-        sizes = {"server": 0.0, "kernel": 0.0}
+        """Memory of the server and of the kernels, each process's part of shared pages (PSS).
+
+        "peak": what the kernels had at most, with all shared pages (resident set).
+        """
+        sizes = {"server": 0.0, "kernel": 0.0, "peak": 0.0}
         for process in self.hub.processes(self.name):
             kind = "kernel" if _is_kernel(process) else "server"
             sizes[kind] += process.memory_full_info().pss / 1e6
+            if kind == "kernel":
+                status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+                sizes["peak"] += int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 / 1e6
         return sizes

@@ -1,10 +1,14 @@
 """A real JupyterHub: two learners answer lesson 0, each in an own folder; the course stays as it is."""
 
+import re
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
+import yaml
+from traitlets.config import PyFileConfigLoader
 
 from helpers.build.lesson_files import ROOT
 from tests.classroom import LESSON, RIGHT, WRONG, Learner, classroom, needed, wait_for
@@ -99,3 +103,23 @@ def test_a_server_keeps_its_own_notes_outside_the_home(learners):
 def test_the_explorer_is_a_page_behind_the_hub(learners):
     page = learners.bob.hub.api("GET", f"/user/bob/{EXPLORER}").text
     assert "What to try" in page and "As a web page" not in page
+
+
+def test_one_server_and_kubernetes_get_the_same():
+    spawner = PyFileConfigLoader("jupyterhub_config.py", path=str(ROOT / ".hub")).load_config().Spawner
+    values = yaml.safe_load((ROOT / ".hub/values.yaml").read_text(encoding="utf-8"))
+    pod, image = values["singleuser"], Path("/srv/repo")
+    assert pod["defaultUrl"] == spawner.default_url
+    places = {name: Path(place).relative_to(image) for name, place in pod["extraEnv"].items()}
+    assert {name: ROOT / place for name, place in places.items()} == {
+        name: Path(place) for name, place in spawner.environment.items()
+    }
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = dict(re.findall(r"tljh-config set (\S+) (\S+)", readme))
+    expected = {
+        "limits.memory": pod["memory"]["limit"],
+        "limits.cpu": str(pod["cpu"]["limit"]),
+        "services.cull.timeout": str(values["cull"]["timeout"]),
+        "user_environment.default_app": "jupyterlab",
+    }
+    assert commands.items() <= expected.items()

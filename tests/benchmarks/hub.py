@@ -11,23 +11,25 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
 
-from tests.classroom import LESSON, RIGHT, WRONG, Hub, Learner, classroom
+from tests.classroom import LESSON, RIGHT, WRONG, Learner, classroom
 from tests.lab import browser, command, errors, fill, run_cell, select, wait_for_notebook
 
-LESSONS = str(LESSON).rpartition("/")[0]
 PICTURE = "circuit"  # the cell of lesson 0 that draws the first picture
 
 
 @dataclass
 class Work:
-    """What one learner's work took: seconds since the click."""
+    """What one learner's work took: seconds since the click, and memory at the end."""
 
     server: float = 0.0
     picture: float = 0.0
     lesson: float = 0.0
+    cpu: float = 0.0  # seconds, of the server and the kernel
+    megabytes: dict[str, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
 
@@ -51,18 +53,18 @@ def by_script(learner: Learner, lesson: str, work: Work) -> None:
     work.lesson = time.perf_counter() - started
 
 
-def by_browser(hub: Hub, lesson: str, work: Work) -> None:
-    """A learner in JupyterLab: lesson 0, which opens after the log-in, or another."""
+def by_browser(learner: Learner, lesson: str, work: Work) -> None:
+    """A learner in JupyterLab, where lesson 0 opens after the log-in."""
     with browser() as page:
-        page.goto(f"{hub.url}/hub/login")
-        page.fill("#username_input", "browser")
+        page.goto(f"{learner.hub.url}/hub/login")
+        page.fill("#username_input", learner.name)
         page.fill("#password_input", "any")
         started = time.perf_counter()
         page.click("#login_submit")
         page.wait_for_url("**/user/**", timeout=600_000)
         work.server = time.perf_counter() - started
         page.set_default_timeout(600_000)
-        wait_for_notebook(page, LESSON)
+        wait_for_notebook(page, lesson)
         select(page, PICTURE)
         command(page, "notebook:run-all-above")
         command(page, "notebook:run-cell")
@@ -79,73 +81,66 @@ def by_browser(hub: Hub, lesson: str, work: Work) -> None:
         work.errors += [str(error) for error in [*errors(page), *page.errors, *page.refused]]
 
 
-def class_of(number: int, lesson: str, with_browser: bool) -> None:
+def class_of(number: int, lesson: str) -> None:
     """Let a class work, and print a row of the table."""
     with classroom() as hub:
-        names = [f"learner{index}" for index in range(number - with_browser)]
-        learners = [Learner(hub, name) for name in names]
+        learners = [Learner(hub, f"learner{index}") for index in range(number)]
         works = [Work() for _ in learners]
-        threads = [
-            threading.Thread(target=_noting_errors, args=(by_script, learner, lesson, work))
+        start = hub.cpu_seconds()
+        first, *others = [
+            partial(_noting_errors, by_script, learner, lesson, work)
             for learner, work in zip(learners, works)
         ]
+        if lesson == LESSON:
+            first = partial(_noting_errors, by_browser, learners[0], lesson, works[0])
+        threads = [threading.Thread(target=other) for other in others]
         for thread in threads:
             thread.start()
-        seen = Work()
-        if with_browser:
-            _noting_errors(by_browser, hub, lesson, seen)
+        first()  # the browser belongs to this thread
         for thread in threads:
             thread.join()
-        everybody = [*learners, *([Learner(hub, "browser")] if with_browser else [])]
-        sizes = [learner.megabytes() for learner in everybody]
-        seconds = [
-            sum(sum(process.cpu_times()[:2]) for process in hub.processes(learner.name))
-            for learner in everybody
-        ]
-        own = sum(process.memory_full_info().pss for process in hub.own_processes()) / 1e6
-    _print_row(number, sizes, [*works, *([seen] if with_browser else [])], seen, seconds, own)
+        for learner, work in zip(learners, works):
+            work.megabytes, work.cpu = learner.megabytes(), learner.cpu_seconds()
+        of_hub = [f"{hub.megabytes():.0f}", f"{(hub.cpu_seconds() - start) / number:.1f}"]
+    print("| " + " | ".join([str(number), *_cells(works), *of_hub, f"{os.getloadavg()[0]:.1f}"]) + " |")
+    print(*[error for work in works for error in work.errors], sep="\n", flush=True)
 
 
-def _noting_errors(do: Callable, who: Learner | Hub, lesson: str, work: Work) -> None:
+def _noting_errors(do: Callable, learner: Learner, lesson: str, work: Work) -> None:
     try:
-        do(who, lesson, work)
+        do(learner, lesson, work)
     except Exception as error:
-        work.errors.append(f"{type(error).__name__}: {str(error)[:300]}")
+        work.errors.append(f"{learner.name}: {type(error).__name__}: {str(error)[:300]}")
 
 
-def _print_row(number, sizes, works, seen, seconds, own) -> None:
-    def both(values) -> str:
-        return f"{statistics.median(values):.0f} / {max(values):.0f}"
-
-    server, kernel = ([size[kind] for size in sizes] for kind in ("server", "kernel"))
-    failed = [error for work in works for error in work.errors]
-    cells = [
-        number,
-        both(server),
-        both(kernel),
-        both([a + b for a, b in zip(server, kernel)]),
-        f"{own:.0f}",
-        *(both([getattr(work, name) for work in works]) for name in ("server", "picture", "lesson")),
-        f"{seen.picture:.0f}" if seen.picture else "–",
-        f"{statistics.median(seconds):.0f}",
-        f"{os.getloadavg()[0]:.1f}",
-        len(failed),
+def _cells(works: list[Work]) -> list[str]:
+    """Median and largest of everything that was measured."""
+    columns = [
+        *([work.megabytes[kind] for work in works] for kind in ("server", "kernel", "peak")),
+        [work.megabytes["server"] + work.megabytes["kernel"] for work in works],
+        *([getattr(work, name) for work in works] for name in ("server", "picture", "lesson", "cpu")),
     ]
-    print("| " + " | ".join(map(str, cells)) + " |", *failed, sep="\n", flush=True)
+    both = [f"{statistics.median(column):.0f} / {max(column):.0f}" for column in columns]
+    return [*both, f"{works[0].picture:.0f}", str(sum(len(work.errors) for work in works))]
+
+
+COLUMNS = (
+    "learners", "server MB", "kernel MB", "kernel's peak MB (resident)", "server + kernel MB", "server s",
+    "first picture s", "lesson s", "CPU s", "first picture in the browser s", "errors", "hub and proxy MB",
+    "their CPU s by learner", "load",
+)  # fmt: skip
 
 
 def main() -> None:
+    """Print the table for classes of these sizes."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.hub", description=__doc__)
     parser.add_argument("numbers", type=int, nargs="*", default=[1, 4, 12])
     parser.add_argument("--lesson", default=LESSON, help="its path in a learner's home")
     arguments = parser.parse_args()
     print(f"{psutil.cpu_count()} cores; MB (PSS) and seconds as median / largest; seconds since the click")
-    print(
-        "| learners | server MB | kernel MB | both MB | hub and proxy MB | server s | first picture s "
-        "| lesson s | picture in the browser s | CPU s | load | errors |\n" + "| --: " * 12 + "|"
-    )
+    print(f"| {' | '.join(COLUMNS)} |", "| --: " * len(COLUMNS) + "|", sep="\n")
     for number in arguments.numbers:
-        class_of(number, arguments.lesson, with_browser=arguments.lesson == LESSON)
+        class_of(number, arguments.lesson)
 
 
 if __name__ == "__main__":
