@@ -11,3 +11,4 @@ c.Spawner.environment = {
     "CIRCUITS_CACHE": str(COURSE / ".cache/transformer-circuits"),  # SmolLM2, once for all learners
 }
 c.Spawner.default_url = "/lab/tree/transformer-circuits/notebooks/00_start_here.ipynb"
+c.Spawner.http_timeout = 120  # when a class starts at once, servers take longer than the usual 30 seconds

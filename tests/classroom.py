@@ -153,6 +153,7 @@ def classroom() -> Iterator[Hub]:
         for subfolder in ("homes", "tmp"):
             (folder / subfolder).mkdir()
         _copy_course(folder / "course")
+        (folder / "circuits.py").symlink_to(folder / "course/.hub/jupyterhub_config.py")
         url, hub_url, proxy_url = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
         environment = os.environ | {
             "CLASSROOM": name,

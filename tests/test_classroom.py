@@ -110,6 +110,7 @@ def test_one_server_and_kubernetes_get_the_same():
     values = yaml.safe_load((ROOT / ".hub/values.yaml").read_text(encoding="utf-8"))
     pod, image = values["singleuser"], Path("/srv/repo")
     assert pod["defaultUrl"] == spawner.default_url
+    assert values["hub"]["config"]["KubeSpawner"]["http_timeout"] == spawner.http_timeout
     places = {name: Path(place).relative_to(image) for name, place in pod["extraEnv"].items()}
     assert {name: ROOT / place for name, place in places.items()} == {
         name: Path(place) for name, place in spawner.environment.items()
