@@ -26,6 +26,7 @@ from tests.lab import ROOT, free_port
 
 LESSON = "transformer-circuits/notebooks/00_start_here.ipynb"
 PROXY = "configurable-http-proxy"
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 COURSE = ("helpers", "data", "notebooks", "README.md", "requirements.txt", ".hub")
 HEAD = '@exercise("0.1")\ndef attention_pattern(q, k):\n    scores = einsum(q, k, "query head d, key head d -> head query key")\n'
 MASK = "    mask = torch.ones(len(q), len(k)).triu(1).bool()\n"
@@ -38,9 +39,9 @@ def needed() -> None:
     """Skip where a hub cannot run; fail where it must be able to."""
     if sys.platform != "linux":
         pytest.skip("JupyterHub is for servers: it is tested on Linux")
-    missing = [name for name in ("jupyterhub", PROXY) if not shutil.which(name)]
+    missing = [name for name in ("jupyterhub", PROXY) if not shutil.which(name, path=PATH)]
     if missing and os.environ.get("CI"):
-        remedy = "pip install -r helpers/build/requirements.txt, and npm install -g configurable-http-proxy"
+        remedy = f"pip install -r helpers/build/requirements.txt, and npm install -g {PROXY}"
         pytest.fail(f"Expected the commands jupyterhub and {PROXY}, found no {missing}. Run {remedy}.")
     if missing:
         pytest.skip(f"not installed: {missing}")
@@ -78,7 +79,7 @@ class Hub:
     def start(self) -> None:
         """Start the hub, and wait until it answers."""
         log = (self.folder / "hub.log").open("ab")
-        command = [shutil.which("jupyterhub"), "-f", str(ROOT / "tests/classroom_config.py")]
+        command = [shutil.which("jupyterhub", path=PATH), "-f", str(ROOT / "tests/classroom_config.py")]
         self.process = subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
         )
@@ -133,14 +134,14 @@ def _is_kernel(process: psutil.Process) -> bool:
     return "ipykernel_launcher" in process.cmdline()
 
 
-def wait_for(condition, seconds: float = 120) -> float:
+def wait_for(condition, seconds: float = 120, every: float = 0.1) -> float:
     """Wait until a condition holds, and return the seconds it took; a refused connection is a no."""
     started = time.perf_counter()
     while time.perf_counter() - started < seconds:
         with contextlib.suppress(requests.RequestException, OSError):
             if condition():
                 return time.perf_counter() - started
-        time.sleep(0.1)
+        time.sleep(every)
     raise TimeoutError(f"Expected {condition} to hold within {seconds} s, it did not. See hub.log.")
 
 
@@ -156,6 +157,7 @@ def classroom() -> Iterator[Hub]:
         (folder / "circuits.py").symlink_to(folder / "course/.hub/jupyterhub_config.py")
         url, hub_url, proxy_url = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
         environment = os.environ | {
+            "PATH": PATH,
             "CLASSROOM": name,
             "CLASSROOM_URL": url,
             "CLASSROOM_HUB_URL": hub_url,
@@ -163,7 +165,6 @@ def classroom() -> Iterator[Hub]:
             "CLASSROOM_TOKEN": secrets.token_hex(16),
             "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(16),
         }
-        environment.pop("CIRCUITS_PROGRESS", None)  # each learner has a home
         hub = Hub(folder, url, None, environment)
         hub.session.headers["Authorization"] = f"token {environment['CLASSROOM_TOKEN']}"
         try:
@@ -203,7 +204,7 @@ class Learner:
         self.wait_for_server()
 
     def wait_for_server(self) -> None:
-        wait_for(lambda: self._state()["server"] or not self._state()["pending"], 300)
+        wait_for(lambda: not self._state()["pending"], 300, every=0.5)
         if not self._state()["server"]:
             log = (self.hub.folder / "hub.log").read_text(encoding="utf-8")
             raise RuntimeError(f"The server of {self.name} did not start: {log[-3000:]}")
