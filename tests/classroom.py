@@ -131,7 +131,7 @@ def _environ(process: psutil.Process) -> dict[str, str]:
 
 
 def _is_kernel(process: psutil.Process) -> bool:
-    return "ipykernel_launcher" in process.cmdline()
+    return "JPY_PARENT_PID" in _environ(process)  # Jupyter tells it to a kernel
 
 
 def wait_for(condition, seconds: float = 120, every: float = 0.1) -> float:
@@ -147,10 +147,9 @@ def wait_for(condition, seconds: float = 120, every: float = 0.1) -> float:
 
 @contextlib.contextmanager
 def classroom() -> Iterator[Hub]:
-    """A hub over a read-only copy of the course, in a folder that everybody may enter."""
+    """A hub over a read-only copy of the course."""
     with tempfile.TemporaryDirectory(prefix="classroom-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)
         for subfolder in ("homes", "tmp"):
             (folder / subfolder).mkdir()
         _copy_course(folder / "course")
