@@ -13,9 +13,9 @@ LINKED = ("helpers", "data", "README.md", "requirements.txt")  # what lessons re
 def prepare(folder: Path) -> list[Path]:
     """Lay out a learner's folder; return the lessons that were copied into it.
 
-    Whoever may not change the course works here. A file that is there is never replaced, so a
-    learner who renames a lesson gets a fresh one beside it. Raises ``OSError``, for example when
-    the learner's home is full; no file is then half written.
+    The course itself may be read-only. A file that is there is never replaced, so a learner who
+    renames a lesson gets a fresh one beside it. Raises ``OSError``, for example when the learner's
+    home is full; no file is then half written.
 
     >>> with tempfile.TemporaryDirectory() as home:
     ...     first, again = prepare(Path(home)), prepare(Path(home))
