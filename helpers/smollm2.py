@@ -61,11 +61,13 @@ def _cache() -> Path:
 def folder() -> Path:
     """Return the folder of the model in Hugging Face format; the first call fetches it.
 
-    It is in the cache of this user, or in the folder that ``CIRCUITS_CACHE`` names. Raises
-    ``ModelError``.
+    It is in the cache of this user, or in the folder that ``CIRCUITS_CACHE`` names, which may be
+    read-only once the model is there. Raises ``ModelError``.
     """
     cache = _cache()
     model = cache / FOLDER
+    if model.is_dir():  # put there as a whole
+        return model
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{NAME}.lock"):

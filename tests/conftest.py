@@ -11,6 +11,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+collect_ignore = ["classroom_config.py"]  # JupyterHub runs it
+
 OFFLINE = Path(__file__).parent / "offline"
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))
 os.environ["PYTHONPATH"] = f"{OFFLINE}{os.pathsep}{OFFLINE.parents[1]}"

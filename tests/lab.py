@@ -122,6 +122,11 @@ def browser(width: int = 1280, height: int = 1600):
 def open_notebook(page: Page, address: str, token: str, path: str) -> None:
     """Open a notebook and wait until its kernel is idle."""
     page.goto(f"{address}/lab/tree/{path}?reset&token={token}", wait_until="domcontentloaded")
+    wait_for_notebook(page, path)
+
+
+def wait_for_notebook(page: Page, path: str) -> None:
+    """Wait until a notebook that is being opened is there, and its kernel is idle."""
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell")
     page.wait_for_function(
         """async path => {

@@ -152,6 +152,19 @@ def record_on_a_full_disk() -> str:
     return progress_file.record("spectrum")
 
 
+def test_what_a_full_disk_refused_is_saved_with_the_next_change(monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(progress_file.os, "replace", refuse)
+        assert progress_file.record("rotate").endswith("run a check again.")
+        assert progress_file.record_attempt("ioi", size="3").startswith("Your attempt could not be saved (No")
+    assert progress_file.record("spectrum") == progress_file.record("dimensions") == ""
+    assert progress_file.read() == ({"rotate", "spectrum", "dimensions"}, "")
+    assert progress_file.attempts("ioi") == [{"size": "3"}]
+
+
 @pytest.fixture
 def fork():
     """A context whose processes are forks of this one, so that they keep its progress file."""

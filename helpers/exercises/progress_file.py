@@ -130,26 +130,36 @@ def record_attempt(course: str, **entry: str) -> str:
     return _change(add, "Your attempt")
 
 
+_unsaved: dict[Path, list[Callable[[dict], None]]] = {}  # by file: what could not be saved so far
+
+
 def _change(change: Callable[[dict], None], what: str) -> str:
     """Change the content of the file, which is replaced as a whole, never half written.
 
-    Return a note, which begins with ``what`` where nothing could be saved.
+    Return a note, which begins with ``what`` where nothing could be saved. The next change of this
+    process that can be saved then saves this one, too.
     """
     file = path()
+    changes = _unsaved.setdefault(file, [])
+    changes.append(change)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(file, "lock"), timeout=2):
             content, note = _parse(file)
             before = json.dumps(content)
-            change(content)
+            for unsaved in changes:
+                unsaved(content)
             if json.dumps(content) != before:
                 new = _beside(file, "new")
                 new.write_text(json.dumps(content), encoding="utf-8")
                 os.replace(new, file)
+        changes.clear()
         return note
     except (OSError, Timeout, NotImplementedError) as error:  # the last where files cannot be locked
         reason = (
             getattr(error, "strerror", None)
             or "the file is locked: another notebook is saving, or locks do not work here"
         )
-        return f"{what} could not be saved ({reason}): {file}"
+        return (
+            f"{what} could not be saved ({reason}): {file}. Once the file can be written, run a check again."
+        )
