@@ -8,7 +8,6 @@ stand-in does not serve, or a package is loaded already, TransformerLens is impo
 way. (Python 3.15 can do this by itself: PEP 810, lazy imports.)
 """
 
-import importlib
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -86,18 +85,19 @@ class _StandIn(ModuleType):
     finder: LateImportsFinder
 
     def __getattr__(self, name: str):
-        if name.startswith("__"):  # asked by Python's import system, which must not load it
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return _Late(self, name) if self.finder.active else self.load(name)
+        if not self.finder.active:
+            return self.load(name)
+        _refuse_questions(name)
+        return _Late(self, name)
 
     def load(self, name: str):
-        """Return an attribute of the package itself."""
+        """Return an attribute or a submodule of the package itself."""
         self.finder.stop()
-        return getattr(importlib.import_module(self.__name__), name)
+        return getattr(__import__(self.__name__, fromlist=[name]), name)
 
 
 class _Late:
-    """A class or a function of a stand-in, in annotations as it is, otherwise loaded."""
+    """A class or a function of a stand-in: in annotations as it is, otherwise loaded."""
 
     def __init__(self, module: _StandIn, name: str):
         self._module, self._name = module, name
@@ -109,6 +109,8 @@ class _Late:
         return self._load()(*arguments, **named)
 
     def __getattr__(self, name: str):
+        if self._module.finder.active:
+            _refuse_questions(name)
         return getattr(self._load(), name)
 
     def __instancecheck__(self, instance) -> bool:
@@ -121,3 +123,9 @@ class _Late:
         return self
 
     __ror__ = __or__
+
+
+def _refuse_questions(name: str) -> None:
+    """Raise for the names by which import and typing ask what a thing is: no reason to load it."""
+    if name.startswith("__"):
+        raise AttributeError(name)
