@@ -64,15 +64,15 @@ def _import_libraries() -> None:
     It would go through their 350,000 objects again and again, for a fifth of the time. Nor does it
     later (``gc.freeze``): a collection during a lesson takes 10 ms instead of 200.
     """
-    if "transformer_lens.model_bridge" in sys.modules:  # a second freeze would keep what learners drop
-        return
+    first = "transformer_lens.model_bridge" not in sys.modules
     gc.disable()
     try:
         importlib.import_module("torch")
         importlib.import_module("transformer_lens.model_bridge")
     finally:
         gc.enable()
-    gc.freeze()
+    if first:  # a second freeze would keep what the learner drops
+        gc.freeze()
 
 
 def _return_freed_memory() -> None:
