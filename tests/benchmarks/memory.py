@@ -3,10 +3,11 @@
 python -m tests.benchmarks.memory                  # every lesson to its end
 python -m tests.benchmarks.memory 00 04            # some lessons
 python -m tests.benchmarks.memory --to model       # stop when the lesson's model is loaded
-python -m tests.benchmarks.memory 00 --kernels 4   # kernels at once; the last row is their mean
+python -m tests.benchmarks.memory 00 --kernels 4   # kernels at once, and their mean
 
-RSS counts all pages of a kernel, PSS a part of those that other processes share, and private only
-its own. PSS and private depend on what else runs here.
+Seconds and CPU seconds are those of the cells up to the lesson's model. RSS counts all pages of a
+kernel, PSS a part of those that other processes share, and private only its own. PSS and private
+depend on what else runs here.
 """
 
 import argparse
@@ -36,13 +37,16 @@ class Memory(NamedTuple):
     pss: float
     private: float
     peak: float  # of RSS, since the process began
+    cpu_seconds: float  # since the process began
 
     @classmethod
     def of(cls, pid: int) -> "Memory":
-        now = psutil.Process(pid).memory_full_info()
+        process = psutil.Process(pid)
+        now, times = process.memory_full_info(), process.cpu_times()
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
         peak = 1024 * int(status.partition("VmHWM:")[2].split()[0])
-        return cls(*(number / MEGABYTE for number in (now.rss, now.pss, now.uss, peak)))
+        megabytes = (number / MEGABYTE for number in (now.rss, now.pss, now.uss, peak))
+        return cls(*megabytes, times.user + times.system)
 
 
 class Kernel(NamedTuple):
@@ -52,13 +56,12 @@ class Kernel(NamedTuple):
     cells: list[NotebookNode]  # of code
     first_model: int  # the number of code cells before the one that loads the lesson's model
 
-    def run(self, stage: str) -> Memory:
+    def run(self, stage: str) -> None:
         """Run the cells that lie between the stage before and this one."""
         ends = dict(zip(STAGES, (0, self.first_model, self.first_model + 1, len(self.cells))))
         before = STAGES[max(0, STAGES.index(stage) - 1)]
         for cell in self.cells[ends[before] : ends[stage]]:
             self.client.execute_cell(cell, self.client.nb.cells.index(cell))
-        return self.memory()
 
     def memory(self) -> Memory:
         return Memory.of(self.client.km.provisioner.pid)
@@ -83,28 +86,23 @@ def kernel(path: Path) -> Iterator[Kernel]:
 
 
 def row(name: str, import_seconds: float, memories: list[Memory]) -> str:
-    """One line of the table: three numbers after each stage, then the peak."""
+    """Line of the table: three numbers after each stage, then the peak."""
     numbers = "".join(f"{memory.rss:8.0f}{memory.pss:6.0f}{memory.private:6.0f}" for memory in memories)
-    return f"{name:36}{import_seconds:8.2f}{numbers}{memories[-1].peak:8.0f}"
+    cpu = memories[1].cpu_seconds - memories[0].cpu_seconds
+    return f"{name:36}{import_seconds:8.2f}{cpu:6.2f}{numbers}{memories[-1].peak:8.0f}"
 
 
-def of_lesson(path: Path, stages: tuple[str, ...]) -> None:
-    """Print the memory of a lesson after each stage."""
-    with kernel(path) as lesson:
-        memories = [lesson.run(stage) for stage in stages]
-        print(row(path.stem, lesson.import_seconds(), memories), flush=True)
-
-
-def of_kernels(path: Path, stages: tuple[str, ...], number: int) -> None:
-    """Print the memory of several kernels of a lesson that live at once, and its mean."""
+def of_lesson(path: Path, stages: tuple[str, ...], number: int) -> None:
+    """Print the mean memory of some kernels of a lesson, which live at once, after each stage."""
     with ExitStack() as stack:
-        kernels = [stack.enter_context(kernel(path)) for _ in range(number)]
+        kernels, memories = [stack.enter_context(kernel(path)) for _ in range(number)], []
         for stage in stages:
-            [lesson.run(stage) for lesson in kernels]
-            memories = [lesson.memory() for lesson in kernels]
-            mean = Memory(*(sum(column) / number for column in zip(*memories)))
-            average = sum(lesson.import_seconds() for lesson in kernels) / number if stage != "start" else 0
-            print(row(f"{path.stem}, {number} at {stage}", average, [mean]), flush=True)
+            for lesson in kernels:
+                lesson.run(stage)
+            columns = zip(*(lesson.memory() for lesson in kernels))
+            memories.append(Memory(*(sum(column) / number for column in columns)))
+        import_seconds = sum(lesson.import_seconds() for lesson in kernels) / number
+        print(row(path.stem, import_seconds, memories), flush=True)
 
 
 def main() -> None:
@@ -119,13 +117,10 @@ def main() -> None:
     options = parser.parse_args()
     stages = STAGES[: STAGES.index(options.to) + 1]
     print(f"load of the machine {os.getloadavg()[0]:.1f}; MB of RSS, PSS, private after each stage")
-    print(f"{'':36}{'seconds':>8}" + "".join(f"{stage:>20}" for stage in stages) + f"{'peak':>8}")
+    print(f"{'':36}{'seconds':>8}{'CPU':>6}" + "".join(f"{stage:>20}" for stage in stages) + f"{'peak':>8}")
     for path in lessons():
         if not options.lessons or path.stem[:2] in options.lessons:
-            if options.kernels > 1:
-                of_kernels(path, stages, options.kernels)
-            else:
-                of_lesson(path, stages)
+            of_lesson(path, stages, options.kernels)
 
 
 if __name__ == "__main__":
