@@ -55,7 +55,7 @@ class _ImporterLoader(Loader):
         try:
             return self._own.exec_module(module)
         except Exception:  # a use that stand-ins do not serve, or a fault that comes again below
-            self._finder.stop()
+            pass
         finally:
             self._finder.stop()
         return self._own.exec_module(module)
