@@ -17,7 +17,8 @@ if not PYTHON_VERSIONS[0] <= sys.version_info[:2] <= PYTHON_VERSIONS[1]:
     )
 
 from helpers.environment import set_thread_defaults  # noqa: E402 - after the check of the version
+from helpers.late_imports import LateImportsFinder  # noqa: E402
 from helpers.moved import MovedNamesFinder  # noqa: E402
 
 set_thread_defaults()
-sys.meta_path.insert(0, MovedNamesFinder())
+sys.meta_path[:0] = [MovedNamesFinder(), LateImportsFinder()]

@@ -255,6 +255,24 @@ def test_threads_are_set_before_torch_is_imported():
     assert done.stdout.split() == ["PASSIVE"], done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems get freed memory back, or keep it")
+def test_a_kernel_gives_back_what_a_cell_freed_and_collects_no_garbage_of_libraries():
+    """Blocks below one that stays are what glibc keeps by itself."""
+    sources = [
+        "from helpers.environment import check_environment\ncheck_environment(); check_environment();",
+        "import gc, psutil\nkernel = psutil.Process()\nprint(gc.isenabled(), gc.get_freeze_count() > 200_000)",
+        "blocks = [bytearray(10_000) for _ in range(20_000)]\nlast = bytearray(10_000)\ndel blocks\n"
+        "freed = kernel.memory_info().rss",
+        "print(freed - kernel.memory_info().rss > 150_000_000)",
+        "mine = [[] for _ in range(1000)]\nfrozen = gc.get_freeze_count()\ncheck_environment()\n"
+        "print(gc.get_freeze_count() == frozen)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbclient.execute(notebook, cwd=str(ROOT))
+    printed = [output.text for cell in notebook.cells for output in cell.outputs if "text" in output]
+    assert "".join(printed).split() == ["True", "True", "True", "True"]
+
+
 def test_a_missing_name_says_what_to_run_first_and_why_a_model_is_missing(tmp_path):
     """Each later cell of a lesson whose model could not be loaded names the reason."""
     sources = [
