@@ -34,6 +34,7 @@ from helpers.build.lesson_files import (
     exercise_of,
     outputs_of,
     read_lesson,
+    repository_address,
     with_links,
 )
 from helpers.build.lesson_runs import in_state
@@ -138,15 +139,7 @@ def _text_for_paper(text: str, folder: Path) -> str:
         text = text.replace(line[0], facts.removeprefix("· ").rstrip() + "\n")
     text = BLOCKS.sub("", text).replace("<details>", "<details open>")
     text = text.replace("⏱ ", "")  # few fonts have it
-    return with_links(text, folder, _address)
-
-
-def _address(path: Path) -> str:
-    """Return the address of one of the course's files in its repository."""
-    root = ROOT.resolve()
-    if not path.is_relative_to(root):
-        return ""
-    return f"{__repository__}/blob/v{__version__}/{path.relative_to(root).as_posix()}"
+    return with_links(text, folder, repository_address)
 
 
 def _trim_code(cell: NotebookNode) -> None:

@@ -10,6 +10,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4.nbbase import random_cell_id
 
+from helpers import __repository__, __version__
+
 ROOT = Path(__file__).parents[2]
 PLOTLY = "application/vnd.plotly.v1+json"  # the media type of a figure among a cell's outputs
 LINK = re.compile(r"(```.*?```|`[^`\n]*`)|(\]\(|href=\"|src=\")([^)\"\s#:]+)", re.DOTALL)  # not in code
@@ -79,6 +81,14 @@ def with_links(text: str, folder: Path, address_of: Callable[[Path], str]) -> st
         return start + address if address else link[0]
 
     return LINK.sub(replaced, text)
+
+
+def repository_address(path: Path) -> str:
+    """Return the address of one of the course's files in its repository; empty for other files."""
+    root = ROOT.resolve()
+    if not path.is_relative_to(root):
+        return ""
+    return f"{__repository__}/blob/v{__version__}/{path.relative_to(root).as_posix()}"
 
 
 def copy_lesson(path: Path, folder: Path) -> Path:

@@ -1,0 +1,56 @@
+"""The command that writes the site from the committed notebooks, without running them.
+
+    python -m helpers.build.site FOLDER
+
+Needs the packages of ``helpers/build/requirements.txt`` and no network. Open FOLDER/index.html.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from helpers.build.lesson_files import ROOT
+from helpers.build.site.staging import stage
+
+BUILT = ".buildinfo"  # what Sphinx leaves in a folder
+
+
+def main() -> None:
+    """Build the site into the folder that the argument names."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.build.site", description=__doc__)
+    parser.formatter_class = argparse.RawTextHelpFormatter
+    folder = parser.add_argument("folder", type=Path) and parser.parse_args().folder
+    try:
+        build(folder)
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+
+
+def build(folder: Path) -> None:
+    """Write the site into a folder that is empty, or that holds an older build, which it replaces.
+
+    Raises ``ValueError`` for a folder with other files, and ``OSError`` when Sphinx fails.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / BUILT).exists()):
+        raise ValueError(f"Expected an empty folder or a built site, got {folder}. Name another.")
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        source, files, doctrees = (Path(scratch) / name for name in ("source", "files", "doctrees"))
+        stage(source, files)
+        options = ["-q", "-W", "--keep-going", "-j", "auto", "-c", Path(__file__).parent, "-d", doctrees]
+        command = [sys.executable, "-m", "sphinx", *options, source, folder.resolve()]
+        done = subprocess.run(command, cwd=ROOT)
+        if done.returncode != 0:
+            raise OSError(
+                "Expected a site without warnings, got those above. Repair the page that each names, "
+                "or install helpers/build/requirements.txt if Sphinx is missing."
+            )
+        shutil.copytree(files, folder, dirs_exist_ok=True)
+    print(f"Wrote {folder / 'index.html'}.")
+
+
+if __name__ == "__main__":
+    main()
