@@ -6,6 +6,7 @@ Needs the packages of ``helpers/build/requirements.txt`` and no network. Open FO
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from helpers.build.lesson_files import ROOT
 from helpers.build.site.staging import stage
 
 BUILT = ".buildinfo"  # what Sphinx leaves in a folder
+UNUSED = re.compile(r'<script[^>]*src="[^"]*(?:fontawesome|searchtools|language_data|searchindex)\.js[^"]*"></script>')
 
 
 def main() -> None:
@@ -49,7 +51,17 @@ def build(folder: Path) -> None:
                 "or install helpers/build/requirements.txt if Sphinx is missing."
             )
         shutil.copytree(files, folder, dirs_exist_ok=True)
+    _slim(folder)
     print(f"Wrote {folder / 'index.html'}.")
+
+
+def _slim(folder: Path) -> None:
+    """Take off what pages load and do not need: 1.6 MB for icons that fonts show, and search."""
+    for page in folder.rglob("*.html"):
+        if page.name != "search.html":
+            page.write_text(UNUSED.sub("", page.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in (folder / "_static").rglob("*.map"):
+        file.unlink()
 
 
 if __name__ == "__main__":

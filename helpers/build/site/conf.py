@@ -17,17 +17,18 @@ language = "en"
 root_doc = "index"
 extensions = ["myst_nb"]
 nb_execution_mode = "off"
+nb_code_prompt_show, nb_code_prompt_hide = "Show the imports", "Hide the imports"  # only they are folded
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 6
 myst_heading_slug_func = "helpers.build.site.conf.anchor"
 html_theme = "sphinx_book_theme"
 html_theme_options = {
-    "repository_url": __repository__,
-    "use_repository_button": True,
+    "extra_footer": f'<p><a href="{__repository__}">The repository of the course</a></p>',
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
     "show_toc_level": 2,
+    "navbar_persistent": [],  # the search field is at the side
 }
 html_math_renderer = "mathml"
 html_static_path = [

@@ -20,8 +20,9 @@ FIRST_PICTURE = ROOT / "data" / "first_picture.png"
 SECTIONS = ("Lessons", "Start", "Citing")  # of the README, on the landing page
 TERM = re.compile(r"^- \*\*(.+?)\*\*( \(.+?\))?: (.+)\. \[(lesson \d+)\]", re.MULTILINE)
 EVERYDAY = {  # words with a special meaning in one lesson, which texts also use in another
-    "additive", "aligned", "duplicate token", "folded", "gated", "hard", "mean", "minimal",
-    "previous token", "resample", "soft", "sparse", "strength", "suppress", "value", "zero",
+    "additive", "agreement", "aligned", "backup", "bug", "cell", "complete", "copy", "corrupted",
+    "dense", "duplicate token", "folded", "gated", "hard", "mean", "minimal", "previous token",
+    "resample", "soft", "sparse", "strength", "suppress", "value", "zero",
 }  # fmt: skip
 
 
