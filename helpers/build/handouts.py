@@ -30,7 +30,6 @@ from helpers.build.committed_form import METADATA, is_first_cell
 from helpers.build.hint_blocks import BLOCKS
 from helpers.build.lesson_files import (
     PLOTLY,
-    ROOT,
     exercise_of,
     outputs_of,
     read_lesson,

@@ -28,6 +28,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
     "show_toc_level": 2,
+    "back_to_top_button": False,
     "navbar_persistent": [],  # the search field is at the side
 }
 html_math_renderer = "mathml"

@@ -40,6 +40,8 @@ def lesson_page(path: Path, figures: Path) -> NotebookNode:
     questions = {cell.id: ids for cell, ids in measuring(notebook)}
     cells = [cell for cell in notebook.cells if not is_first_cell(cell) and cell.source != "progress()"]
     for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("⏱ ", "")  # few fonts have it
         if cell.cell_type == "code":
             name = f"{path.stem[:2]}-{cell.id}"
             _turn_code_cell(cell, questions.get(cell.id, []), figures / name)
@@ -69,7 +71,7 @@ def _turn_code_cell(cell: NotebookNode, questions: list[str], file: Path) -> Non
 
 
 def output_as_html(output: NotebookNode, file: Path, is_question: bool = False) -> str:
-    """Return an output as HTML; its still and its script become files named ``file``.png and .js."""
+    """Return an output as HTML; its still and its script become the files FILE.png and FILE.js."""
     if output.output_type == "stream":
         return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
     data, prediction = output.data, output.metadata.get("prediction")

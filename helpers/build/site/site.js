@@ -105,7 +105,7 @@
   const glossary = window.courseGlossary ?? {}, terms = Object.keys(glossary).sort((a, b) => b.length - a.length);
   const pattern = new RegExp(`(?<![\\w-])(${terms.map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})(?:s|es)?(?![\\w-])`, "i");
   const lower = Object.fromEntries(terms.map((term) => [term.toLowerCase(), glossary[term]]));
-  document.querySelectorAll("article section").forEach((section) => {
+  document.querySelectorAll("article section:not(#glossary)").forEach((section) => {
     const texts = [...section.children].filter((child) => !/^(SECTION|H[1-6])$/.test(child.tagName)).flatMap(textsOf), met = new Set();
     texts.forEach((text) => mark(text, met));
   });
@@ -137,7 +137,7 @@
     tip.hidden = false;
     const place = term.getBoundingClientRect(), below = place.bottom + tip.offsetHeight < innerHeight;
     tip.style.left = `${Math.max(8, Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${below ? place.bottom : place.top - tip.offsetHeight}px`;
+    tip.style.top = `${scrollY + (below ? place.bottom : place.top - tip.offsetHeight)}px`;
   }
   const hide = () => { tip.hidden = true; };
   for (const kind of ["pointerover", "focusin", "click"]) {
@@ -147,6 +147,5 @@
     });
   }
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, true);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 })();
