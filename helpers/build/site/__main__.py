@@ -19,6 +19,7 @@ from helpers.build.site.staging import stage
 BUILT = ".buildinfo"  # what Sphinx leaves in a folder
 SCRIPT = r'<script[^>]* src="(?:[^"]*/)?(?:{names})\.js[^"]*"></script>'
 ICONS, SEARCH = "fontawesome", "searchtools|language_data|searchindex"
+PLAIN_CODE = re.compile(r'<span class="[npw]">([^<]*)</span>')  # names, punctuation, space: as the rest
 
 
 def main() -> None:
@@ -60,14 +61,14 @@ def build(folder: Path) -> None:
 
 
 def _slim(folder: Path) -> None:
-    """Take off what pages load and do not need: 1.6 MB for icons that fonts show, and search."""
+    """Take off what pages do not need: 1.6 MB for icons that fonts show, search, spans in code."""
     for name in ("*.map", "fontawesome.js*", "*webpack-macros.html"):
         for file in (folder / "_static").rglob(name):
             file.unlink()
     for page in folder.rglob("*.html"):
         unused = ICONS if page.name == "search.html" else f"{ICONS}|{SEARCH}"
         text = re.sub(SCRIPT.format(names=unused), "", page.read_text(encoding="utf-8"))
-        page.write_text(text, encoding="utf-8")
+        page.write_text(PLAIN_CODE.sub(r"\1", text), encoding="utf-8")
 
 
 if __name__ == "__main__":
