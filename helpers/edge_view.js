@@ -95,6 +95,7 @@
       const group = element("g", { "data-node": node, role: "button", cursor: "pointer" }, boxes), one = !roles[node];
       element("rect", { ...place, fill: "transparent", stroke: "currentColor" }, group);
       fit(write(group, x(node), y(node) + (one ? 4.5 : -2), name, 13), node);
+      group.append(" ");  // between words that are read aloud
       if (!one) fit(write(group, x(node), y(node) + 12, roles[node], 11), node);
       element("title", {}, group, named(node));
     });

@@ -23,9 +23,18 @@
   }
   const observer = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
     observer.unobserve(target);
+    new MutationObserver(() => repair(target)).observe(target, { childList: true, subtree: true });
     target.dataset.scripts.split(" ").forEach((address) => load(address));
   }), { rootMargin: "150px" });
   document.querySelectorAll("[data-scripts]").forEach((picture) => observer.observe(picture));
+
+  function repair(view) {  // of circuitsvis: canvases without a name, and letters too pale for their background
+    view.querySelectorAll("canvas[role=img]:not([aria-label])").forEach((canvas) => canvas.setAttribute("aria-label", "attention pattern"));
+    view.querySelectorAll(".circuits-view span[style*='color: white']").forEach((token) => {
+      const [red, green, blue] = token.style.backgroundColor.match(/\d+/g).map((value) => (value / 255) ** 2.2);
+      token.style.color = 0.21 * red + 0.72 * green + 0.07 * blue > 0.17 ? "black" : "white";
+    });
+  }
 
   window.courseFigure = async function (name, figure) {  // called by a figure's script
     await load(new URL("plotly.min.js", here).href);
