@@ -12,7 +12,7 @@ from helpers import __repository__, __version__
 
 project = html_title = "Transformer circuits, a course"
 version = release = __version__
-author = "The contributors of Transformer circuits, a course"
+author = "the contributors of the course"
 language = "en"
 root_doc = "index"
 extensions = ["myst_nb"]
@@ -40,7 +40,7 @@ html_static_path = [
 ]
 html_css_files = ["page.css", "site.css"]
 html_js_files = [(name, {"defer": "defer"}) for name in ("glossary.js", "site.js")]
-html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
+html_use_index = html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
 
 
 def anchor(heading: str) -> str:
