@@ -10,11 +10,13 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from helpers import __repository__, __version__
 from helpers.build.committed_form import badge, first_cell
+from helpers.build.exercise_map import INDEX
 from helpers.build.lesson_files import PLOTLY, ROOT, lessons
 from helpers.build.site.__main__ import build
 from helpers.build.site.pages import lesson_page
-from helpers.build.site.staging import glossary, landing_page
+from helpers.build.site.staging import README, glossary, landing_page, linked
 from tests.lab import browser, shot
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGP4//8/AxzAOQBH1gX7q7a3HgAAAABJRU5ErkJggg=="
@@ -102,6 +104,16 @@ def test_the_landing_page_is_the_beginning_of_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.split("## ")[0].split("![")[0] == readme.split("## ")[0].split("![")[0]
     assert "## Lessons" in text and "## Contributing" not in text
+
+
+def test_links_to_the_readme_lead_to_the_first_page_or_into_the_repository():
+    page = lessons()[0]
+    text = "[a](../README.md#lessons) [b](../README.md#teaching) [c](../README.md) [d](../LICENSE) [e](index.md#x) [f](#g)"
+    blob = f"{__repository__}/blob/v{__version__}"
+    assert linked(text, page, [INDEX]) == (
+        f"[a](../index.md#Lessons) [b]({blob}/README.md#teaching) [c](../index.md) [d]({blob}/LICENSE) [e](index.md#x) [f](#g)"
+    )
+    assert linked("[a](#start)", README, []) == "[a](#Start)"
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

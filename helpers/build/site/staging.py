@@ -39,11 +39,11 @@ def stage(source: Path, files: Path) -> None:
         page = lesson_page(path, folder / "figures")
         for cell in page.cells:
             if cell.cell_type == "markdown":
-                cell.source = _with_links(cell.source, path, pages)
+                cell.source = linked(cell.source, path, pages)
         nbformat.write(page, _place(path, source))
         shutil.copy(path, folder)
     for path in texts:
-        text = _with_links(path.read_text(encoding="utf-8"), path, pages)
+        text = linked(path.read_text(encoding="utf-8"), path, pages)
         _place(path, source).write_text(text, encoding="utf-8")
     (source / "index.md").write_text(landing_page(pages), encoding="utf-8")
     (files / "_static").mkdir()
@@ -64,7 +64,7 @@ def landing_page(pages: list[Path]) -> str:
     names = [path.relative_to(ROOT).with_suffix("").as_posix() for path in pages]
     count = len(lessons())
     contents = [_contents("Lessons", names[:count]), _contents("Reference", names[count:])]
-    return "\n\n".join([_with_links(text, README, pages), *contents])
+    return "\n\n".join([linked(text, README, pages), *contents])
 
 
 def _contents(caption: str, names: list[str]) -> str:
@@ -91,16 +91,24 @@ def _place(path: Path, folder: Path) -> Path:
     return folder / path.relative_to(ROOT)
 
 
-def _with_links(text: str, path: Path, pages: list[Path]) -> str:
+def linked(text: str, path: Path, pages: list[Path]) -> str:
     """Return Markdown whose links lead to pages of the site, or else into the repository."""
     kept = {page.resolve() for page in [*pages, FIRST_PICTURE]}
-    home = "../" * (len(path.relative_to(ROOT).parts) - 1) + "index.md"
+    home = "" if path == README else "../" * (len(path.relative_to(ROOT).parts) - 1) + "index.md"
 
     def address_of(target: Path) -> str:
         if target == README.resolve():
             return home
         return "" if target in kept else repository_address(target)
 
-    text = with_links(text, path.parent, address_of)
-    # GitHub writes anchors in small letters, the site as JupyterLab does
-    return re.sub(r"(index\.md#)(lessons|start)\b", lambda link: link[1] + link[2].capitalize(), text)
+    def section(link: re.Match) -> str:  # GitHub writes anchors in small letters, the site does not
+        name = link[1].capitalize()
+        return (
+            f"]({home}#{name})"
+            if name in SECTIONS
+            else f"]({repository_address(README.resolve())}#{link[1]})"
+        )
+
+    to_readme = "" if path == README else r"(?:\.\./)+README\.md"
+    text = re.sub(rf"\]\({to_readme}#([\w-]+)\)", section, text)
+    return with_links(text, path.parent, address_of)
