@@ -43,20 +43,23 @@ def build(folder: Path) -> None:
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / BUILT).exists()):
         raise ValueError(f"Expected an empty folder or a built site, got {folder}. Name another.")
-    shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as scratch:
-        source, files, doctrees = (Path(scratch) / name for name in ("source", "files", "doctrees"))
+        source, files, doctrees, site = (
+            Path(scratch) / name for name in ("source", "files", "doctrees", "site")
+        )
         stage(source, files)
         options = ["-q", "-W", "--keep-going", "-j", "auto", "-c", Path(__file__).parent, "-d", doctrees]
-        command = [sys.executable, "-m", "sphinx", *options, source, folder.resolve()]
+        command = [sys.executable, "-m", "sphinx", *options, source, site]
         done = subprocess.run(command, cwd=ROOT)
         if done.returncode != 0:
             raise OSError(
                 "Expected a site without warnings, got those above. Repair the page that each names, "
                 "or install helpers/build/requirements.txt if Sphinx is missing."
             )
-        shutil.copytree(files, folder, dirs_exist_ok=True)
-    _slim(folder)
+        shutil.copytree(files, site, dirs_exist_ok=True)
+        _slim(site)
+        shutil.rmtree(folder, ignore_errors=True)  # only now: a failed build leaves the old site
+        shutil.copytree(site, folder)
     print(f"Wrote {folder / 'index.html'}.")
 
 
