@@ -90,8 +90,9 @@
       const x = center(i), asks = i === state.query, toSelf = attention(line)[i] || 0;
       const [top, probability] = line.logit_lens[state.layer + 1][i];
       const differs = number > 0 && top !== lines[0].logit_lens[state.layer + 1][i][0];
-      const person = element("g", { tabindex: asks ? 0 : -1, role: "button", "data-position": i,
-                                    "aria-label": `position ${i}, ${token}, logit lens: ${top}` }, svg);
+      const words = [visible(token), [...visible(top)].slice(0, Math.floor(step / 7)).join(""), probability.toFixed(2) + (differs ? " ≠" : "")];
+      const person = element("g", { tabindex: asks ? 0 : -1, role: "button", "data-position": i,  // its name holds the words that it shows
+                                    "aria-label": `position ${i}: ${words.join(" ")} (token, logit lens, probability)` }, svg);
       person.style.cursor = "pointer";
       person.onclick = () => { state.query = i; draw(true); };
       element("rect", { x: x - step / 2, y: ground - 14, width: step, height: 100, fill: "transparent" }, person);
@@ -99,11 +100,13 @@
       if (asks && toSelf >= LEAST_WEIGHT) {
         element("circle", { cx: x, cy: ground, r: 15, fill: "none", stroke: colours.chosen, "stroke-width": 1 + 5 * toSelf }, person);
       }
-      element("text", { ...ink, x, y: ground + 30 }, person, visible(token));
+      element("text", { ...ink, x, y: ground + 30 }, person, words[0]);
+      person.append(" ");
       element("rect", { x: x - step / 2 + 3, y: ground + 42, width: step - 6, height: 42, rx: 8, fill: "none",
                         stroke: differs ? colours.chosen : "currentColor", "stroke-width": differs ? 3 : 0.6, "data-logit-lens": i }, person);
-      element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.65 + 0.35 * probability }, person, [...visible(top)].slice(0, Math.floor(step / 7)).join(""));
-      element("text", { ...ink, x, y: ground + 76, "font-size": 10 }, person, probability.toFixed(2) + (differs ? " ≠" : ""));
+      element("text", { ...ink, x, y: ground + 59, "fill-opacity": 0.65 + 0.35 * probability }, person, words[1]);
+      person.append(" ");
+      element("text", { ...ink, x, y: ground + 76, "font-size": 10 }, person, words[2]);
     });
   }
   function sentence(line) {

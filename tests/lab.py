@@ -106,7 +106,7 @@ def browser(width: int = 1280, height: int = 1600):
         page.refused, page.errors = [], []
 
         def gate(route):
-            if route.request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+            if route.request.url.startswith(("http://127.0.0.1", "file:", "data:", "blob:")):
                 return route.continue_()
             page.refused.append(route.request.url)
             return route.abort()

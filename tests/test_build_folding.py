@@ -1,4 +1,4 @@
-"""Folding: results after a prediction are hidden, readable without scripts, and still compared."""
+"""Folding: results after a prediction are hidden, readable without scripts, and all kept."""
 
 import copy
 
@@ -48,12 +48,19 @@ def test_a_folded_cell_shows_text_and_pictures_without_scripts():
     )
 
 
-def test_what_nbval_compares_is_kept_and_pictures_are_not():
+def test_unfolding_undoes_folding():
     notebook, before = lesson(), lesson()
     fold_results(notebook)
-    assert unfolded(notebook.cells[3]) == before.cells[3].outputs
-    assert unfolded(notebook.cells[4])[0].data == {}
-    assert unfolded(notebook.cells[0]) == before.cells[0].outputs
+    assert [unfolded(cell) for cell in notebook.cells if cell.cell_type == "code"] == [
+        cell.outputs for cell in before.cells if cell.cell_type == "code"
+    ]
+
+
+def test_a_lesson_folded_without_the_data_of_its_figures_keeps_their_stills():
+    notebook = lesson()
+    fold_results(notebook)
+    del notebook.cells[4].outputs[0].metadata["folded"][0]["data"][PLOTLY]
+    assert unfolded(notebook.cells[4])[0].data == {"image/png": "aGVsbG8="}
 
 
 def test_folding_twice_is_folding_once():

@@ -19,6 +19,7 @@ COVERED_BY = {  # modules without a test file of their own: pattern → test fil
     "exercises/lesson_*": ("test_answers.py", "wrong and right answers to every exercise"),
     "exercises/inputs.py": ("test_answers.py", "every check calls it"),
     "explorer/*": ("test_explorer.py", "panels are driven through the page that holds them"),
+    "build/site/*": ("test_build_site.py", "the modules make one site"),
     "build/exercise_map.py": ("test_index.py", "beside the rest of the index"),
     "build/model_cards.py": ("test_model_facts.py", "compares the cards with the weights"),
 }

@@ -19,7 +19,7 @@ def with_map(text: str) -> str:
 
 def exercise_map() -> str:
     """Return the table of all exercises, lesson by lesson."""
-    rows, lesson_minutes = ["| | exercise | minutes | difficulty |", "| --- | --- | --- | --- |"], 0
+    rows, lesson_minutes = ["| id | exercise | minutes | difficulty |", "| --- | --- | --- | --- |"], 0
     for path in lessons():
         notebook, lesson = read_lesson(path), int(path.name[:2])
         head = re.search(r"^# \d+ · (.+)(?s:.*?)about (\d+) minutes", notebook.cells[0].source)

@@ -1,11 +1,13 @@
 """Fold results after a prediction in a committed lesson, until the learner opens or runs them.
 
 A folded cell has one output: a closed ``<details>`` element with the printed text and the still
-images. It needs no script, so it is folded in untrusted notebooks and on GitHub, too. What nbval
-compares is kept in the output's metadata.
+images. It needs no script, so it is folded in untrusted notebooks and on GitHub, too. The output's
+metadata keep the rest: what nbval compares, and the figures' data as compact JSON, for a page on
+which figures are live.
 """
 
 import html
+import json
 import re
 from collections.abc import Iterator
 
@@ -19,14 +21,14 @@ PNG = "image/png"
 FOLDED = "folded"  # the key of the metadata
 SUMMARY = "Results of our run. Predict first, then run this cell or open this."
 CALL = r"^ *{name}\(\s*\"([\w.]+)\""
-LEFT_OUT = (PLOTLY, PNG)  # nbval does not compare them
+STILL = re.compile(r'<img style="background: [^"]*" alt="([^"]*)" src="data:image/png;base64,([^"]*)">')
 
 
 def fold_results(notebook: NotebookNode) -> None:
     """Fold the outputs of the cells after each ``predict("id"`` up to its ``reveal("id"``."""
-    for cell in _measuring(notebook):
+    for cell, _ in measuring(notebook):
         if cell.outputs and not is_folded(cell):
-            kept = [_without_pictures(output) for output in cell.outputs]
+            kept = [_without_image(output) for output in cell.outputs]
             body = "".join(_as_html(output) for output in cell.outputs)
             text = f"<details><summary>{SUMMARY}</summary>{body}</details>"
             folded = nbformat.v4.new_output("display_data", {"text/html": text, "text/plain": SUMMARY})
@@ -40,30 +42,44 @@ def is_folded(cell: NotebookNode) -> bool:
 
 
 def unfolded(cell: NotebookNode) -> list[NotebookNode]:
-    """Return the outputs of a cell as they were before it was folded, without pictures."""
+    """Return the outputs of a cell as they were before it was folded."""
     if not is_folded(cell):
         return cell.outputs
-    return [nbformat.from_dict(output) for output in cell.outputs[0].metadata[FOLDED]]
+    [folded] = cell.outputs
+    outputs = [nbformat.from_dict(output) for output in folded.metadata[FOLDED]]
+    pictures = [output for output in outputs if output.get("data", {}).keys() <= {PLOTLY}]
+    pictures = [output for output in pictures if output.output_type != "stream"]
+    for output, (alt, image) in zip(pictures, STILL.findall(folded.data["text/html"]), strict=True):
+        output.data[PNG] = image
+        output.metadata[PNG] = nbformat.from_dict({"alt": html.unescape(alt)})
+        if PLOTLY in output.data:
+            output.data[PLOTLY] = nbformat.from_dict(json.loads(output.data[PLOTLY]))
+    return outputs
 
 
-def _measuring(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    """Yield the code cells between each question and the cell that answers it, with the latter."""
+def measuring(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, list[str]]]:
+    """Yield the code cells between each question and the cell that answers it, with the latter.
+
+    With each cell come the ids of the questions that are open above it.
+    """
     asked = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         if asked:
-            yield cell
+            yield cell, asked
         answered = re.findall(CALL.format(name="reveal"), cell.source, re.MULTILINE)
         asked = [id for id in asked if id not in answered]
         asked += re.findall(CALL.format(name="predict"), cell.source, re.MULTILINE)
 
 
-def _without_pictures(output: NotebookNode) -> NotebookNode:
+def _without_image(output: NotebookNode) -> NotebookNode:
+    """Return an output without its still, which the HTML holds, and with its figure in one line."""
     copy = nbformat.from_dict(output)
-    for kind in LEFT_OUT:
-        copy.get("data", {}).pop(kind, None)
-        copy.get("metadata", {}).pop(kind, None)
+    for part in (copy.get("data", {}), copy.get("metadata", {})):
+        part.pop(PNG, None)
+    if PLOTLY in copy.get("data", {}):
+        copy.data[PLOTLY] = json.dumps(copy.data[PLOTLY], separators=(",", ":"), ensure_ascii=False)
     return copy
 
 
