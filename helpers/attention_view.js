@@ -27,7 +27,7 @@
   });
   grid.style.cssText = `display: grid; grid-template-columns: repeat(auto-fill, ${WIDTH}px); gap: 6px 10px; margin: 6px 0; max-width: 1000px`;
   words.style.cssText = "margin: 0; height: 3em; overflow-y: auto";
-  words.setAttribute("aria-live", "polite");
+  words.setAttribute("aria-live", "polite"); words.tabIndex = 0;
   const pictures = names.map((name, head) => {
     const svg = element("svg", { role: "img", viewBox: `0 0 ${WIDTH} ${HEIGHT + 14}` }, grid);
     svg.style.cssText = "display: block; cursor: pointer";

@@ -132,7 +132,8 @@
       const node = Number(group.dataset.node), off = node === state.ablated, own = drawn.filter((i) => touches(i, node)), onPath = own.some((i) => live.has(i)), frame = group.querySelector("rect");
       group.setAttribute("tabindex", node === state.current ? 0 : -1);
       group.setAttribute("aria-pressed", off);
-      group.setAttribute("aria-label", `${visible(nodes[node])}${roles[node] && ` ${visible(roles[node])}`}. ${nodeText(node)}`);
+      const shown = [...group.querySelectorAll("text")].map((text) => text.textContent).join(" ");  // what is read aloud begins with it
+      group.setAttribute("aria-label", `${shown}${shown.includes("…") ? `: ${named(node)}` : ""}. ${nodeText(node)}`);
       group.setAttribute("fill-opacity", own.length || off ? 1 : 0.7);
       for (const [key, value] of Object.entries({ stroke: off ? colours.below : "currentColor", "stroke-dasharray": off ? "4 3" : "none", "stroke-width": node === focus ? 3 : onPath ? 1.8 : 1.2,
                                                   "stroke-opacity": onPath || off || node === focus ? 1 : own.length ? 0.6 : 0.3 })) frame.setAttribute(key, value);
