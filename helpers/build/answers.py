@@ -1,10 +1,11 @@
 """The answers in a learner's notebook: each exercise cell with the statements that it needs.
 
-Nothing is executed. A statement is needed if the cell, or another needed statement, uses a name
-that it binds: an import, a function, a constant, a model.
+Nothing is executed. A statement is needed if it binds a name that the cell, or another needed
+statement, uses, or if it changes what such a name stands for.
 """
 
 import ast
+import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,8 +13,11 @@ from dataclasses import asdict, dataclass
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from helpers.build.lesson_files import exercise_of
 from helpers.exercises import all_exercises, number
+
+MAGIC = re.compile(r"^%%(?:time|timeit|capture|prun)\b.*\n|^(\s*)%(?:time|timeit) +", re.MULTILINE)
+LINE = re.compile(r"""^\s*@(?:\w+\.)*exercise\(\s*["']([\d.]+)["']""", re.MULTILINE)
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what a cell's text may raise
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,36 @@ def answers_in(notebook: NotebookNode) -> list[Answer]:
     >>> answers_in(new_notebook(cells=[new_code_cell(cell) for cell in cells]))[0].context
     ('import torch',)
     """
-    cells = {exercise_of(cell): place for place, cell in enumerate(notebook.cells)}
-    cells.pop(None, None)
+    places = {id: place for place, cell in enumerate(notebook.cells) for id in exercises_of(cell)}
     statements = [(place, node) for place, cell in enumerate(notebook.cells) for node in _statements(cell)]
-    return [
-        Answer(id, notebook.cells[place].source, _needed(notebook.cells[place], statements, place))
-        for id, place in sorted(cells.items(), key=lambda item: number(item[0]))
-    ]
+    answers = []
+    for id in sorted(places, key=number):
+        place = places[id]
+        checks = (row for row in range(place, len(notebook.cells)) if "check(" in notebook.cells[row].source)
+        end = next(checks, place)
+        before = [node for row, node in statements if row <= end and row != place]
+        source = notebook.cells[place].source
+        answers.append(Answer(id, source, _needed(_statements(notebook.cells[place]), before)))
+    return answers
+
+
+def exercises_of(cell: NotebookNode) -> list[str]:
+    """Return the ids of the exercises that a learner's cell answers."""
+    if cell.cell_type != "code" or "exercise" not in cell.source:
+        return []
+    statements = _statements(cell)
+    calls = [node for statement in statements for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    named = [call for call in calls if ast.unparse(call.func).split(".")[-1] == "exercise" and call.args]
+    ids = [call.args[0].value for call in named if isinstance(call.args[0], ast.Constant)]
+    if not statements:  # a cell that is half typed
+        ids = LINE.findall(cell.source)
+    known = {exercise.id for exercise in all_exercises()}
+    return [id for id in ids if isinstance(id, str) and id in known]
 
 
 def exercises_of_lessons(notebook: NotebookNode) -> list[str]:
     """Return the ids of all exercises of the lessons that a notebook has exercises of."""
-    lessons = {id.split(".")[0] for cell in notebook.cells if (id := exercise_of(cell))}
+    lessons = {id.split(".")[0] for cell in notebook.cells for id in exercises_of(cell)}
     return [exercise.id for exercise in all_exercises() if exercise.id.split(".")[0] in lessons]
 
 
@@ -55,33 +77,62 @@ def _statements(cell: NotebookNode) -> list[ast.stmt]:
     if cell.cell_type != "code":
         return []
     try:
-        return ast.parse(TransformerManager().transform_cell(cell.source)).body
-    except SyntaxError:
+        source = MAGIC.sub(r"\1", cell.source)
+        return ast.parse(TransformerManager().transform_cell(source)).body
+    except UNREADABLE:
         return []
 
 
-def _needed(cell: NotebookNode, statements: list[tuple[int, ast.stmt]], place: int) -> tuple[str, ...]:
-    """Return the statements above a place of the notebook that a cell needs, in their order."""
-    above = [(statement, set(_bound(statement))) for row, statement in statements if row < place]
-    names, needed = set().union(*map(_used, _statements(cell))), []
+def _needed(cell: list[ast.stmt], before: list[ast.stmt]) -> tuple[str, ...]:
+    """Return those of the statements before a cell that it needs, in their order."""
+    touched = [(statement, {*_bound(statement), *_changed(statement)}) for statement in before]
+    names, needed = set().union(*map(_used, cell)), []
     while True:
-        found = [statement for statement, bound in above if bound & names or "*" in bound]
+        found = [statement for statement, touches in touched if touches & names or "*" in touches]
         if len(found) == len(needed):
-            return tuple(map(ast.unparse, needed))
+            return tuple(filter(None, map(_source, needed)))
         needed = found
         names = names.union(*map(_used, needed))
 
 
+def _source(statement: ast.stmt) -> str:
+    """Return the source of a statement; empty for one that is nested too deeply."""
+    try:
+        return ast.unparse(statement)
+    except UNREADABLE:
+        return ""
+
+
 def _used(statement: ast.stmt) -> set[str]:
     """Return the notebook's names that a statement reads, also in its functions."""
-    tables, names = [symtable.symtable(ast.unparse(statement), "cell", "exec")], set()
+    try:
+        tables, names = [symtable.symtable(_source(statement), "cell", "exec")], set()
+    except UNREADABLE:
+        return set()
     while tables:
         table = tables.pop()
         tables += table.get_children()
         is_module = table.get_type() == "module"
-        symbols = [symbol for symbol in table.get_symbols() if symbol.is_referenced()]
-        names |= {symbol.get_name() for symbol in symbols if is_module or symbol.is_global()}
+        names |= {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if (symbol.is_referenced() if is_module else symbol.is_global())
+        }
     return names
+
+
+def _changed(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names of what a statement changes in place: ``S[0] = 1``, ``S.append(1)``."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return
+    for node in ast.walk(statement):
+        stored = isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        base = node.value if stored else node.value.func if called else None
+        if isinstance(base, ast.Attribute | ast.Subscript) and isinstance(base.value, ast.Name):
+            yield base.value.id
+        elif stored and isinstance(base, ast.Name):
+            yield base.id
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:
@@ -94,5 +145,5 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
             yield node.id
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name

@@ -10,6 +10,7 @@ checked again in a process of its own (``recheck``); other cells are not execute
 import argparse
 import csv
 import os
+import random
 import re
 import sys
 from collections import Counter, defaultdict
@@ -35,7 +36,7 @@ STATUSES = {  # status → sign, colour
     "not attempted": ("○", NOT_ATTEMPTED),
     "missing": ("–", NOT_ATTEMPTED),
 }
-TO_LOOK_AT = ("too slow", "stopped", "not allowed", "calls the reference", "changes the check")
+TO_LOOK_AT = ("too slow", "stopped", "not allowed", "not checked", "calls the reference", "changes the check")
 EXAMPLES = 3  # most frequent mistakes of an exercise that are shown with code
 FIELDS = ("learner", "notebook", "exercise", "status", "diagnosis", "message")
 
@@ -73,33 +74,46 @@ def read_class(folder: Path) -> list[Submission]:
     """Check all notebooks below a folder; raise ``ValueError`` if there is none."""
     submitted = folder / "submitted"
     folder = submitted if submitted.is_dir() else folder
-    paths = [path for path in sorted(folder.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".ipynb"]
+    paths = [path for path in files if ".ipynb_checkpoints" not in path.parts]
     if not paths:
         raise ValueError(f"Expected notebooks in {folder}, found none. Name the folder that holds them.")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = pool.map(lambda path: read_submission(path, folder), paths)
-        return list(tqdm(read, total=len(paths), unit="notebook"))
+        submissions = list(tqdm(read, total=len(paths), unit="notebook"))
+    empty = {path.name for path in folder.iterdir() if path.is_dir()} - {each.learner for each in submissions}
+    return submissions + [
+        Submission(name, "", notes=["No notebook in this folder."]) for name in sorted(empty)
+    ]
 
 
 def read_submission(path: Path, folder: Path) -> Submission:
-    """Check one notebook; one that cannot be read or checked gets a note."""
+    """Check one notebook; whatever is wrong with it becomes a note."""
     first, *below = path.relative_to(folder).parts
     submission = Submission(first if below else path.stem, path.name)
     try:
         notebook = read_lesson(path)
-        submission.verdicts = recheck(notebook, private=folder)
-    except (ValueError, OSError, RuntimeError) as error:
-        submission.notes = [str(error).replace(str(path), path.name)]
+    except Exception:  # a file may hold anything
+        submission.notes = ["This file is no notebook, or a damaged one."]
         return submission
-    submission.predictions = predictions_in(notebook)
-    submission.notes = _notes(notebook, submission.verdicts)
+    try:
+        submission.verdicts = recheck(notebook, private=folder)
+        submission.notes = _notes(notebook, submission.verdicts)
+        submission.predictions = predictions_in(notebook)
+    except Exception as error:
+        submission.notes.append(f"Not all could be read ({type(error).__name__}). Look at it by hand.")
     return submission
 
 
 def predictions_in(notebook: NotebookNode) -> dict[str, tuple[str, str]]:
     """Return what a run notebook says of each prediction that was made: id → choice, answer."""
-    shown = [output.get("metadata", {}) for output in outputs_of(notebook.cells)]
-    return {card["prediction"]: (card["choice"], card["answer"]) for card in shown if "choice" in card}
+    found = {}
+    for output in outputs_of(notebook.cells):
+        card = output.get("metadata") or {}
+        id, choice, answer = (card.get(name) for name in ("prediction", "choice", "answer"))
+        if all(isinstance(text, str) for text in (id, choice, answer)) and re.fullmatch(r"\d+\.\w+", id):
+            found[id] = choice, answer
+    return found
 
 
 def _notes(notebook: NotebookNode, verdicts: list[Verdict]) -> list[str]:
@@ -118,17 +132,14 @@ def _notes(notebook: NotebookNode, verdicts: list[Verdict]) -> list[str]:
 
 
 def without_names(submissions: Sequence[Submission]) -> list[Submission]:
-    """Return the submissions with numbers in place of names; one learner keeps one number."""
-    numbers = {name: i for i, name in enumerate(sorted({each.learner for each in submissions}), start=1)}
-    return [
-        replace(
-            each,
-            learner=f"learner {numbers[each.learner]}",
-            notebook="",
-            notes=[note.replace(each.notebook, "the notebook") for note in each.notes],
-        )
-        for each in submissions
-    ]
+    """Return the submissions with numbers in place of names; one learner keeps one number.
+
+    The numbers are drawn. Code and messages stay, and may hold a name.
+    """
+    names = sorted({each.learner for each in submissions})
+    numbers = dict(zip(names, random.SystemRandom().sample(range(1, len(names) + 1), len(names))))
+    ordered = sorted(submissions, key=lambda each: numbers[each.learner])
+    return [replace(each, learner=f"learner {numbers[each.learner]}", notebook="") for each in ordered]
 
 
 def exercise_rows(submissions: Sequence[Submission]) -> list[dict]:
@@ -179,9 +190,11 @@ def write_report(submissions: Sequence[Submission], out: Path) -> list[Path]:
         predictions=prediction_rows(submissions),
         statuses=STATUSES,
     )
-    page.write_text(re.sub(r"\n\s*\n", "\n", html), encoding="utf-8")
-    with table.open("w", encoding="utf-8-sig", newline="") as file:  # with a mark, by which Excel knows UTF-8
-        writer = csv.writer(file)
+    page.write_text(re.sub(r"\n\s*\n", "\n", html), encoding="utf-8", errors="replace")
+    with table.open(
+        "w", encoding="utf-8-sig", errors="replace", newline=""
+    ) as file:  # Excel looks for the mark
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(FIELDS)
         for each in submissions:
             for verdict in each.verdicts:
@@ -199,7 +212,7 @@ def write_report(submissions: Sequence[Submission], out: Path) -> list[Path]:
 
 def _as_text(cell: str) -> str:
     """Return a cell that a spreadsheet does not take for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell
+    return f"'{cell}" if cell.lstrip()[:1] in ("=", "+", "-", "@") else cell
 
 
 if __name__ == "__main__":

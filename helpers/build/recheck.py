@@ -10,6 +10,7 @@ import functools
 import inspect
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -28,15 +29,21 @@ from helpers.build.lesson_files import ROOT
 from helpers.exercises.engine import Exercise
 
 START_SECONDS = 120  # to import the course
-READY = "ready"  # the first line of the process
 ANSWER_SECONDS = 60  # for one answer with what it needs
+STATUSES = ("passed", "failed", "not attempted", "stopped", "missing")
+KEPT = (  # of the environment: where programs and caches are, and how torch counts its threads
+    *("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "LD_LIBRARY_PATH", "LANG"),
+    *("LC_ALL", "XDG_CACHE_HOME", "XDG_DATA_HOME", "CIRCUITS_CACHE", "HF_HOME", "OMP_NUM_THREADS"),
+)
+REFERENCE_CALLED = "The answer calls the course's own solution."
+MOST_CHARACTERS = 10_000  # of an answer's source, and of a message
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of one exercise.
 
-    ``status`` is "passed", "failed", "not attempted", "stopped" or "missing".
+    ``status`` is one of ``STATUSES``. Raises ``ValueError`` for what no check has written.
     """
 
     id: str
@@ -44,6 +51,11 @@ class Verdict:
     diagnosis: str = ""
     message: str = ""
     source: str = ""
+
+    def __post_init__(self):
+        texts = (self.id, self.diagnosis, self.message, self.source)
+        if self.status not in STATUSES or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"expected a verdict, got {self!r:.200}.")
 
 
 def recheck(notebook: NotebookNode, private: Path | None = None) -> list[Verdict]:
@@ -74,21 +86,23 @@ def _stopped(answer: Answer) -> Verdict:
 
 def _in_process(answers: list[Answer], private: Path | None) -> list[Verdict]:
     """Return the verdicts that a process gave before it ended."""
-    with tempfile.TemporaryDirectory() as scratch:
+    token = secrets.token_hex()  # begins each line that a check writes
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         environment = {
-            **os.environ,
+            **{name: os.environ[name] for name in KEPT if name in os.environ},
             "CIRCUITS_PROGRESS": os.path.join(scratch, "progress.json"),
             "CUDA_VISIBLE_DEVICES": "",
+            "TORCHDYNAMO_DISABLE": "1",  # torch.compile would start a compiler
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "IPYTHONDIR": scratch,
-            "TMPDIR": scratch,
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch),
         }
         command = [sys.executable, "-m", "helpers.build.recheck", os.path.abspath(private or scratch)]
         try:
             done = subprocess.run(
                 command,
-                input=json.dumps([answer.as_dict() for answer in answers]).encode(),
+                input=json.dumps([token, [answer.as_dict() for answer in answers]]).encode(),
                 capture_output=True,
                 cwd=scratch,
                 env=environment,
@@ -98,18 +112,18 @@ def _in_process(answers: list[Answer], private: Path | None) -> list[Verdict]:
         except subprocess.TimeoutExpired as error:
             output, errors = error.output or b"", b""
     ready, *lines = output.decode(errors="replace").splitlines() or [""]
-    if ready != READY:
+    if ready != token:
         text = errors.decode(errors="replace")[-500:]
         raise RuntimeError(f"Expected a process that checks answers, got: {text}")
-    return list(_verdicts(answers, lines))
+    return list(_verdicts(answers, lines, token))
 
 
-def _verdicts(answers: list[Answer], lines: list[str]) -> Iterator[Verdict]:
+def _verdicts(answers: list[Answer], lines: list[str], token: str) -> Iterator[Verdict]:
     """Yield the verdicts on the answers, up to a line that the checks did not write."""
     for answer, line in zip(answers, lines):
         with contextlib.suppress(ValueError, TypeError):
-            verdict = Verdict(**json.loads(line))
-            if verdict.id == answer.id:
+            verdict = Verdict(**json.loads(line.removeprefix(token)))
+            if verdict.id == answer.id and line.startswith(token):
                 yield verdict
                 continue
         return
@@ -117,24 +131,30 @@ def _verdicts(answers: list[Answer], lines: list[str]) -> Iterator[Verdict]:
 
 def _check_here(private: Path) -> None:
     """Check the answers on standard input, and write a line per verdict to standard output."""
-    answers = [Answer(**answer) for answer in json.load(sys.stdin)]
+    token, sources = json.load(sys.stdin)
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # what answers print
         os.dup2(nowhere, stream)
+    exercises.all_exercises()
+    refused = guarded(Path.cwd(), private)
     memory = Config(HistoryManager={"hist_file": ":memory:"})
     shell = InteractiveShell.instance(config=memory)
-    exercises.all_exercises()
-    guard = guarded(Path.cwd(), private)
-    print(READY, file=results, flush=True)
-    for answer in answers:
+    print(token, file=results, flush=True)
+    for answer in sources:
         faulthandler.dump_traceback_later(ANSWER_SECONDS, exit=True, file=nowhere)
-        verdict = judged(answer, shell.run_cell, guard.refused)
-        print(json.dumps(asdict(verdict)), file=results, flush=True)
+        verdict = judged(Answer(**answer), shell.run_cell, refused)
+        print(token + json.dumps(asdict(verdict)), file=results, flush=True)
 
 
 def judged(answer: Answer, run_cell: Callable, refused: list[str]) -> Verdict:
     """Execute an answer with what it needs, check it, and say what is wrong."""
+
+    def verdict(status: str, diagnosis: str = "", message: str = "") -> Verdict:
+        return Verdict(
+            answer.id, status, diagnosis, message[:MOST_CHARACTERS], answer.source[:MOST_CHARACTERS]
+        )
+
     refused.clear()
     exercises.last_attempts.pop(answer.id, None)
     for statement in ("from helpers.exercises import exercise", *answer.context):
@@ -146,20 +166,22 @@ def judged(answer: Answer, run_cell: Callable, refused: list[str]) -> Verdict:
         text = (
             f"{type(error).__name__}: {getattr(error, 'msg', error)}" if error else "It defines no function."
         )
-        return Verdict(answer.id, "failed", "the cell fails", text, answer.source)
-    watched = _Watched(attempt.answer, attempt.exercise.reference)
-    attempt.answer = watched.answer
+        return verdict("failed", "the cell fails", text)
+    above = refused[:1]
+    refused.clear()
+    attempt.answer = without_reference(attempt.answer, attempt.exercise.reference)
     result = attempt.check()
-    status, diagnosis, message = result.status, result.diagnosis or "", result.message
     if refused:
-        status, diagnosis, message = "failed", "not allowed", f"The answer {refused[0]}."
-    elif status == "passed" and watched.calls_reference:
-        text = "The answer calls the course's own solution."
-        status, diagnosis, message = "failed", "calls the reference", text
-    elif status == "passed" and _passes_a_mistake(attempt.exercise):
+        return verdict("failed", "not allowed", f"The answer {refused[0]}.")
+    if REFERENCE_CALLED in result.message:
+        return verdict("failed", "calls the reference", REFERENCE_CALLED)
+    if above and result.status != "passed":
+        text = f"A cell that the answer needs {above[0]}. Check this answer by hand."
+        return verdict("failed", "not checked", text)
+    if result.status == "passed" and _passes_a_mistake(attempt.exercise):
         text = "The check then passes a wrong function: an answer has changed the course's code."
-        status, diagnosis, message = "failed", "changes the check", text
-    return Verdict(answer.id, status, diagnosis, message, answer.source)
+        return verdict("failed", "changes the check", text)
+    return verdict(result.status, result.diagnosis or "", result.message)
 
 
 def _passes_a_mistake(exercise: Exercise) -> bool:
@@ -167,24 +189,23 @@ def _passes_a_mistake(exercise: Exercise) -> bool:
     return exercise.check(exercise.mistakes[0].answer).status == "passed"
 
 
-class _Watched:
-    """An answer, and whether it called the reference of its exercise."""
+def without_reference(answer: object, reference: Callable) -> object:
+    """Return an answer that fails where it calls the reference of its exercise."""
+    function = inspect.unwrap(reference)
+    own = function.__code__
 
-    def __init__(self, answer: Callable, reference: Callable):
-        code, self.calls_reference = inspect.unwrap(reference).__code__, False
+    def refusing(*arguments, **named):  # runs with the reference's globals: it uses none
+        raise PermissionError("The answer calls the course's own solution.")
 
-        def watch(frame, event, argument):
-            self.calls_reference |= event == "call" and frame.f_code is code
+    @functools.wraps(answer)
+    def watched(*arguments, **named):
+        function.__code__ = inspect.unwrap(refusing).__code__
+        try:
+            return answer(*arguments, **named)
+        finally:
+            function.__code__ = own
 
-        @functools.wraps(answer)
-        def watched(*arguments, **named):
-            sys.setprofile(watch)
-            try:
-                return answer(*arguments, **named)
-            finally:
-                sys.setprofile(None)
-
-        self.answer = watched if callable(answer) else answer
+    return watched if callable(answer) else answer
 
 
 if __name__ == "__main__":
