@@ -4,6 +4,7 @@ import inspect
 import time
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, seed, settings
 
 from helpers import exercises
@@ -14,6 +15,19 @@ from tests.fuzz import WRONG
 EXERCISES = exercises.all_exercises()
 HANG_SECONDS = 60  # a check that takes longer hangs, on any machine
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=[exercise.id for exercise in EXERCISES])
+
+
+@pytest.fixture(autouse=True)
+def eigenvalues_of_nan_are_an_error(monkeypatch):
+    """torch.linalg.eigvals may end the whole process when a matrix holds NaN."""
+    eigvals = torch.linalg.eigvals
+
+    def of_numbers(matrix, **named):
+        if matrix.isnan().any():
+            raise ValueError("expected numbers, got NaN.")
+        return eigvals(matrix, **named)
+
+    monkeypatch.setattr(torch.linalg, "eigvals", of_numbers)
 
 
 def rejected(exercise, answer) -> bool:
