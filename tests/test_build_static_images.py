@@ -1,12 +1,15 @@
 """Static images of figures, and the texts in their place."""
 
 import base64
+import io
 
+import numpy as np
 import pytest
 import torch
 from nbconvert import HTMLExporter
 from nbformat import from_dict
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 from helpers import frames, heatmaps, plots
 from helpers.build.lesson_files import figures_of, lessons, outputs_of, read_lesson
@@ -15,6 +18,7 @@ from helpers.build.static_images import (
     add_static_images,
     alternative_text,
     first_image,
+    with_palette,
 )
 
 TWO = torch.tensor([1.0, 2.0])
@@ -33,6 +37,20 @@ def test_a_figure_gets_a_png_and_rounded_numbers():
     assert drawn["application/vnd.plotly.v1+json"]["data"][0]["y"] == [0.333333, 2]
     assert base64.b64decode(drawn["image/png"]) == first_image(notebook)
     assert first_image(notebook).startswith(b"\x89PNG")
+
+
+def test_a_still_with_a_palette_is_small_and_looks_the_same():
+    red, green = torch.meshgrid(torch.arange(60) * 4, torch.arange(60) * 4, indexing="ij")
+    pixels = torch.stack([red, green, torch.full_like(red, 90), torch.full_like(red, 255)], dim=-1)
+    pixels[:20, :, 3] = 0
+    before = Image.fromarray(pixels.to(torch.uint8).numpy(), "RGBA")
+    file = io.BytesIO()
+    before.save(file, "PNG")
+    after = Image.open(io.BytesIO(with_palette(file.getvalue())))
+    assert after.mode == "P" and after.size == before.size
+    colours = torch.from_numpy(np.array(after.convert("RGB"))).long()
+    assert (colours[:20] == 255).all()  # what was transparent is white
+    assert (colours[20:] - pixels[20:, :, :3]).abs().max() <= 16
 
 
 @pytest.mark.parametrize(
