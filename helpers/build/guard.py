@@ -100,13 +100,15 @@ def _limit_by_the_system(scratch: Path) -> None:
         for kind, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_FSIZE, LARGEST_FILE)):
             with contextlib.suppress(ValueError, OSError):  # a lower limit stands already, or macOS
                 resource.setrlimit(kind, (most, most))
-    with contextlib.suppress(ImportError, OSError, AttributeError):  # no Landlock here
+    try:
         from landlock import FSAccess, Ruleset
 
-        caches = [os.environ.get(name, "") for name in ("CIRCUITS_CACHE", "HF_HOME")]
-        readable = [*SYSTEM, sys.prefix, sys.base_prefix, str(ROOT), platformdirs.user_cache_dir(), *caches]
         rules = Ruleset()
-        rules.allow(*filter(os.path.exists, readable), rules=FSAccess.READ_FILE | FSAccess.READ_DIR)
-        rules.allow(os.devnull, rules=FSAccess.READ_FILE | FSAccess.WRITE_FILE)
-        rules.allow(scratch)
-        rules.apply()
+    except (ImportError, OSError, AttributeError):  # no Landlock here; an error below is one
+        return
+    caches = [os.environ.get(name, "") for name in ("CIRCUITS_CACHE", "HF_HOME")]
+    readable = [*SYSTEM, sys.prefix, sys.base_prefix, str(ROOT), platformdirs.user_cache_dir(), *caches]
+    rules.allow(*filter(os.path.isdir, readable), rules=FSAccess.READ_FILE | FSAccess.READ_DIR)
+    rules.allow(os.devnull, rules=FSAccess.READ_FILE | FSAccess.WRITE_FILE)
+    rules.allow(scratch)
+    rules.apply()
