@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import sysconfig
 
 import nbformat
 import pytest
@@ -39,6 +40,7 @@ class Course:
         names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")
         environment = {**os.environ, **{name: str(self.home / name.lower()) for name in names}}
         environment["PYTHONPATH"] = str(OFFLINE)  # without the course, which the configuration names
+        environment["PATH"] = f"{sysconfig.get_path('scripts')}{os.pathsep}{environment['PATH']}"  # active
         options = [f"--Exchange.root={self.exchange}", f"--Exchange.cache={self.home / 'cache'}"]
         command = [sys.executable, "-m", "nbgrader", *words, *options]
         done = subprocess.run(
