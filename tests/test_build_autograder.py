@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import sysconfig
 
 import nbformat
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from helpers.build.assignment import write_assignment
 from helpers.build.lesson_files import lessons, outputs_of, read_lesson
 from tests.class_of_twenty import CLASS, notebook_of
+from tests.classroom import PATH
 from tests.conftest import OFFLINE
 
 REMEDY = "install helpers/build/requirements.txt"
@@ -40,7 +40,7 @@ class Course:
         names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")
         environment = {**os.environ, **{name: str(self.home / name.lower()) for name in names}}
         environment["PYTHONPATH"] = str(OFFLINE)  # without the course, which the configuration names
-        environment["PATH"] = f"{sysconfig.get_path('scripts')}{os.pathsep}{environment['PATH']}"  # active
+        environment["PATH"] = PATH  # the environment is active
         options = [f"--Exchange.root={self.exchange}", f"--Exchange.cache={self.home / 'cache'}"]
         command = [sys.executable, "-m", "nbgrader", *words, *options]
         done = subprocess.run(
