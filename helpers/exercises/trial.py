@@ -47,7 +47,9 @@ class Comparison:
         problem = difference(self.observed, self.expected, self.axes, self.tolerance)
         if problem is None:
             return None
-        prefix = f"{self.what}: " if self.what and problem.diagnosis == "wrong values" else ""
+        prefix = (
+            f"{self.what}: " if self.what and problem.diagnosis in ("wrong values", "wrong shape") else ""
+        )
         return Wrong(problem.diagnosis, f"{prefix}{problem}", self)
 
     def agrees(self, function: Callable) -> bool:
@@ -107,17 +109,18 @@ class Trial:
         axes: str,
         tolerance: float = 1e-5,
         pick: Callable = lambda output: output,
+        what: str = "",
     ) -> None:
         """Raise ``Wrong`` unless the output equals ``expected``.
 
-        ``pick`` selects the part of the output that is compared.
+        ``pick`` selects the part of the output that is compared, and ``what`` names it.
         """
 
         def experiment(function):
             return pick(function(*arguments))
 
         observed = experiment(self.call)
-        self._compare(Comparison(experiment, observed, expected, axes, tolerance, "", arguments, pick))
+        self._compare(Comparison(experiment, observed, expected, axes, tolerance, what, arguments, pick))
 
     def behaves(
         self, experiment: Callable, expected: Tensor, axes: str, tolerance: float = 1e-5, what: str = ""

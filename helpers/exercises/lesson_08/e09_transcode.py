@@ -1,5 +1,7 @@
 """Exercise 8.9: the forward pass of a TopK transcoder."""
 
+from operator import itemgetter
+
 import torch
 from torch import Tensor
 
@@ -63,8 +65,8 @@ def _equals_by_hand(trial: Trial) -> None:
         arguments = (x, W_enc, b_enc, W_dec, b_dec, k)
         _check_two_parts(trial.call(*arguments))
         features, output = _by_hand(*arguments)
-        trial.matches(arguments, features, "pos feature", pick=lambda parts: parts[0])
-        trial.matches(arguments, output, "pos d_model", pick=lambda parts: parts[1])
+        trial.matches(arguments, features, "pos feature", pick=itemgetter(0), what="features")
+        trial.matches(arguments, output, "pos d_model", pick=itemgetter(1), what="output")
 
 
 def _check_two_parts(output) -> None:

@@ -1,11 +1,15 @@
 """Exercise 8.10: what each feature adds to a metric, and the error as a node."""
 
+from operator import itemgetter
+
 import torch
 from torch import Tensor
 
 from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 from helpers.exercises.inputs import generator
 from helpers.feature_graphs import feature_attributions
+
+PARTS = ("by_feature", "bias", "error")
 
 
 def _error(features, W_dec, b_dec, mlp_out):
@@ -56,9 +60,9 @@ def _equals_by_hand(trial: Trial) -> None:
         mlp_out, gradient = torch.randn(2, n_prompts, n_pos, d_model, generator=generator(3))
         arguments = (features, W_dec, b_dec, mlp_out, gradient)
         _check_three_parts(trial.call(*arguments))
-        for number, part in enumerate(_by_hand(*arguments)):
+        for number, (name, part) in enumerate(zip(PARTS, _by_hand(*arguments))):
             axes = "prompt pos" if number else "prompt pos feature"
-            trial.matches(arguments, part, axes, pick=lambda parts, number=number: parts[number])
+            trial.matches(arguments, part, axes, pick=itemgetter(number), what=name)
         total = (mlp_out * gradient).sum(dim=-1)
         what = "features, bias and error summed"
         trial.behaves(
@@ -74,7 +78,7 @@ def _check_three_parts(output) -> None:
     """Raise ``Wrong`` unless the output has three parts."""
     if not (isinstance(output, tuple | list) and len(output) == 3):
         raise Wrong(
-            "wrong type", f"expected three tensors, (by_feature, bias, error), got {type(output).__name__}."
+            "wrong type", f"expected three tensors, ({', '.join(PARTS)}), got {type(output).__name__}."
         )
 
 
