@@ -25,11 +25,12 @@ class Attention:
 
     def __init__(self, model: TransformerBridge):
         self.d_head, self.n_heads = model.cfg.d_head, model.cfg.n_heads
-        self.W_O, self.b_O = model.W_O, bias(model, "O")
-        self.weights = {  # [layer d_model head*d_head], [layer head*d_head]
-            port: (W.permute(0, 2, 1, 3).flatten(2), bias(model, port.upper()).flatten(1))
-            for port, W in zip(PORTS, (model.W_Q, model.W_K, model.W_V))
-        }
+        layers = [block.attn for block in model.blocks]  # whose weights are views: model.W_O is a copy
+        self.W_O, self.b_O = [layer.W_O for layer in layers], bias(model, "O")
+        self.weights = {}  # by port: [d_model head*d_head] of each layer, [layer head*d_head]
+        for port in PORTS:
+            by_layer = [getattr(layer, f"W_{port.upper()}").transpose(0, 1).flatten(1) for layer in layers]
+            self.weights[port] = by_layer, bias(model, port.upper()).flatten(1)
         self.norms = {  # the modules themselves, without the hooks around them
             port: [getattr(block.attn, f"{port}_norm").original_component for block in model.blocks]
             for port in ("q", "k")

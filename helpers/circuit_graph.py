@@ -58,7 +58,7 @@ def read_circuit(
     lens_log_probs = _logits(forward, torch.cat(run.resid_pre)).log_softmax(dim=-1)  # [layer pos d_vocab]
     lens, log_probs = lens_log_probs.max(dim=-1), lens_log_probs[-1]
     top = log_probs.topk(CANDIDATES, dim=-1)
-    outputs = [run.z[layer][0, :, head] @ forward.W_O[layer, head] for layer, head in shown]
+    outputs = [run.z[layer][0, :, head] @ forward.W_O[layer][head] for layer, head in shown]
     without = _sweep(forward, run, shown, outputs, 0, lambda logits: logits.log_softmax(dim=-1))
     likeliest = without.max(dim=-1)  # of [head pos d_vocab]
 
@@ -152,7 +152,7 @@ def _reads(
         for j, sender in enumerate(heads):
             if sender.layer >= layer:
                 continue
-            output = run.z[sender.layer][:, :, sender.head] @ forward.W_O[sender]
+            output = run.z[sender.layer][:, :, sender.head] @ forward.W_O[sender.layer][sender.head]
             normalized = forward.ln1[layer](run.resid_pre[layer] - output)
             q, k, v = (forward.attention.project(normalized, layer, port) for port in PORTS)
             along = (_moved(forward, v, layer) * moved[layer]).sum(dim=-1)

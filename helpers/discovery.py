@@ -64,7 +64,7 @@ class EdgePatching:
         """Outputs of all senders in a run."""
         by_sender = {"embedding": lambda part: run.resid_pre[0], "mlp": lambda part: run.mlp_out[part.layer]}
         by_sender["head"] = lambda part: (
-            run.z[part.layer][:, :, part.head] @ self.forward.W_O[part.layer, part.head]
+            run.z[part.layer][:, :, part.head] @ self.forward.W_O[part.layer][part.head]
         )
         return torch.stack([by_sender[part.kind](part) for part in self.graph.senders])
 
@@ -225,7 +225,7 @@ def _changes(
                 ports = {name: getattr(base, name)[layer] for name in PORTS}
                 ports[port] = forward.attention.project(normalized, layer, port)
                 z = forward.attention.z(*ports.values(), layer, base.rotary) - base.z[layer]
-                for head, change in zip(picked, _by_head(z[:, :, picked], forward.W_O[layer, picked])):
+                for head, change in zip(picked, _by_head(z[:, :, picked], forward.W_O[layer][picked])):
                     yield [i, heads[head]], change
         return
     reads = base.resid_pre[layer - 1] if forward.parallel else base.resid_mid[layer - 1]

@@ -52,7 +52,7 @@ class Forward:
         self.model, self.max_bytes, self.compared = model, max_bytes, False
         self.n_layers, self.attention = model.cfg.n_layers, Attention(model)
         self.trimmed = None if every_position else self.n_layers - 1  # layer of the last position only
-        self.W_O, self.W_U, self.b_U = model.W_O, model.W_U, model.b_U
+        self.W_O, self.W_U, self.b_U = self.attention.W_O, model.W_U, model.b_U
         self.parallel = bool(getattr(model.cfg, "parallel_attn_mlp", False))
         self.window = getattr(getattr(model.original_model, "config", None), "sliding_window", None)
         # the modules themselves, without the hooks around them

@@ -269,7 +269,7 @@ class _Runs:
     ) -> dict[int, Float[Tensor, "prompt pos d_model"]]:
         """Change of the stream before each later layer, and at the end, on the sender's paths."""
         (layer, head), base, forward = sender, self.base, self.forward
-        delta = (self.source.z[layer] - base.z[layer])[:, :, head] @ forward.W_O[layer, head]
+        delta = (self.source.z[layer] - base.z[layer])[:, :, head] @ forward.W_O[layer][head]
         deltas = {}
         for later in range(layer, forward.n_layers):
             reads = base.resid_pre[later] if forward.parallel else base.resid_mid[later]
