@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, bias, head_weights, per_query_head
+from helpers.components import PORTS, bias, per_query_head
 from helpers.edges import Graph
 from helpers.forward import Forward
 from helpers.run import Metric, Run, Step, Tokens
@@ -128,7 +128,9 @@ class _Reader:
 
     def __init__(self, model: TransformerBridge, forward: Forward):
         self.ln1, self.attention, self.n_heads = forward.ln1, forward.attention, model.cfg.n_heads
-        self.weights = dict(zip(PORTS, head_weights(model)))
+        self.weights = {
+            port: [getattr(block.attn, f"W_{port.upper()}") for block in model.blocks] for port in PORTS
+        }
         self.biases = {port: per_query_head(bias(model, port.upper()), self.n_heads) for port in PORTS}
 
     def z(
@@ -140,7 +142,8 @@ class _Reader:
             if self.attention.positions is not None and port != "v":
                 normalized = normalized + self.attention.positions[: normalized.shape[2]]
             pattern = "head prompt pos d_model, head d_model d_head -> prompt pos head d_head"
-            by_port[port] = einsum(normalized, self.weights[port][layer], pattern)
+            W = per_query_head(self.weights[port][layer], self.n_heads, axis=0)
+            by_port[port] = einsum(normalized, W, pattern)
             by_port[port] = by_port[port] + self.biases[port][layer]
         return self.attention.z(*by_port.values(), layer, base.rotary)
 
