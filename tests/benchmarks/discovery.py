@@ -4,7 +4,7 @@ Where edges are planted, the true edges are known. For attn-only-2l and ioi-gpt2
 edges with the largest exact effects stands for them. Each line is the mean over three seeds of
 prompts, with the least and the largest value. The circuit holds up to a tenth of all edges; edges
 whose score is 0 are left out, and pruning's circuit is what it kept. Names of models as arguments:
-those alone. Pruning ioi-gpt2 takes many minutes, so only the argument "slow" asks for it.
+those alone.
 """
 
 import sys
@@ -82,13 +82,12 @@ CASES: dict[str, Callable[[int], Case]] = {
 
 
 def main() -> None:
-    asked = [name for name in sys.argv[1:] if name != "slow"]
     print(f"{torch.get_num_threads()} threads; {SEEDS} seeds, mean (least to largest)")
     print(
         f"{'model':14}{'edges':>6}{'true':>6}  {'method':18}{'precision = recall':>23}{'average precision':>23}"
         f"{'faithfulness':>23}{'of edges':>10}{'seconds':>9}"
     )
-    for name in asked or CASES:
+    for name in sys.argv[1:] or CASES:
         for method, line in lines(name):
             print(f"{name:14}{line['size']:6.0f}{line['true']:6.0f}  {method:18}{line['text']}", flush=True)
 
@@ -104,8 +103,7 @@ def lines(name: str) -> Iterator[tuple[str, dict]]:
     threshold = THRESHOLDS["planted" if cases[0][1] is not None else "trained"]
     methods = {"EAP": attribution}
     methods |= {f"EAP-IG, {steps} steps": partial(attribution, steps=steps) for steps in (5, 10, 50)}
-    if name != "ioi-gpt2" or "slow" in sys.argv:
-        methods[f"pruning, {threshold}"] = partial(pruned, threshold=threshold)
+    methods[f"pruning, {threshold}"] = partial(pruned, threshold=threshold)
     found = {"exact effects": exact}
     for method, function in methods.items():
         found[method] = [timed(function, patching) for patching, _ in cases]
