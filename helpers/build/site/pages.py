@@ -120,7 +120,8 @@ def _view(text: str, file: Path) -> str:
     names.append(file.with_suffix(".js").name)
     addresses = " ".join(_address(file.with_name(name)) for name in names)
     still = SCRIPT.sub("", text).replace(RUN_THIS, "")
-    return f'<div class="view" data-scripts="{addresses}">{still}</div>'
+    focus = 'tabindex="0" role="group" aria-label="picture"'  # a narrow page scrolls it, with keys too
+    return f'<div class="view" {focus} data-scripts="{addresses}">{still}</div>'
 
 
 def _address(file: Path) -> str:
