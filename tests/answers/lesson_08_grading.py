@@ -87,6 +87,13 @@ def best_first(distance, edges, threshold):
     return left
 
 
+def again_and_again(distance, edges, threshold):
+    left, again = None, list(edges)
+    while again != left:
+        left, again = again, with_set(distance, again, threshold)
+    return left
+
+
 WRONG["8.5"] = {
     "distance of the full list taken as 0": started_at_zero,
     "each edge alone": lambda d, edges, t: [
@@ -103,13 +110,16 @@ WRONG["8.5"] = {
     "edges skipped": looping_over_itself,
     "cheapest edge first": best_first,
     "from the end": lambda d, edges, t: with_set(d, list(reversed(edges)), t)[::-1],
-    "reversed": lambda *a: list(reversed(with_set(*a))),
+    "another order": lambda *a: list(reversed(with_set(*a))),
+    "visited again": again_and_again,
     "returned None": lambda *a: print(with_set(*a)),
     "exception": [
         lambda d, edges, t: [edge for edge in edges if d(edge.kept) < t],
         lambda d, edges, t: edges.index(d(edges)),
     ],
-    "wrong shape": lambda d, edges, t: list(edges),
+    "nothing removed": lambda d, edges, t: list(edges),
+    "everything removed": lambda d, edges, t: [],
+    "wrong type": lambda d, edges, t: with_set(d, edges, t)[0],
 }
 RIGHT["8.5"] = [loop, with_set, measured_twice, lambda *a: tuple(loop(*a))]
 
@@ -212,10 +222,19 @@ WRONG["8.6"] = {
     "first and last edges": lambda edges: [
         edge for edge in cut_dead_ends(edges) if edge[0] in ("embedding",) or edge[1] in ("logits",)
     ],
-    "sorted": lambda edges: sorted(both_ways(edges)),
+    "another order": lambda edges: sorted(both_ways(edges)),
     "returned None": lambda edges: both_ways(edges).clear(),
     "exception": lambda edges: [edge for edge in edges if edge.sender in reach("embedding", edges)],
-    "wrong shape": lambda edges: edges,
+    "all edges": lambda edges: edges,
+    "no edge": lambda edges: [],
+    "not an edge": lambda edges: [edge[:2] for edge in both_ways(edges)],
+    "an edge twice": lambda edges: [edge for edge in both_ways(edges) for _ in range(2)],
+    "ends exchanged": lambda edges: [
+        edge
+        for edge in edges
+        if edge[0] in reach("logits", [(b, a) for a, b, _ in edges])
+        and edge[1] in reach("embedding", [(a, b) for a, b, _ in edges])
+    ],
 }
 RIGHT["8.6"] = [both_ways, cut_dead_ends, recursive, lambda edges: tuple(both_ways(edges))]
 

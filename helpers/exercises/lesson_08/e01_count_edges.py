@@ -23,7 +23,7 @@ def count_edges(n_layers: int, n_heads: int, with_mlps: bool) -> int:
     return n_edges + n_senders  # the logits read all senders
 
 
-def _count(n_ports=3, n_first=1, logits=True, outputs=1, mlp_reads_heads=True, mlp_writes=True):
+def _count(n_ports=3, n_first=1, logits=True, outputs=1, mlp_ports=1, mlp_reads_heads=True, mlp_writes=True):
     """The count with a changed rule."""
 
     def answer(n_layers, n_heads, with_mlps):
@@ -32,15 +32,23 @@ def _count(n_ports=3, n_first=1, logits=True, outputs=1, mlp_reads_heads=True, m
             n_edges += n_ports * n_heads * n_senders
             before, n_senders = n_senders, n_senders + outputs * n_heads
             if with_mlps:
-                n_edges += n_senders if mlp_reads_heads else before
+                n_edges += mlp_ports * (n_senders if mlp_reads_heads else before)
                 n_senders += mlp_writes
         return n_edges + n_senders * logits
 
     return answer
 
 
-def _heads_read_their_own_layer(n_layers, n_heads, with_mlps):
-    return count_edges(n_layers, n_heads, with_mlps) + n_layers * 3 * n_heads * (n_heads - 1)
+def _with_pairs_of_a_layer(pairs):
+    """The count with some pairs of heads of one layer."""
+    return lambda n_layers, n_heads, with_mlps: (
+        count_edges(n_layers, n_heads, with_mlps) + 3 * n_layers * pairs(n_heads)
+    )
+
+
+def _logits_after_every_layer(n_layers, n_heads, with_mlps):
+    earlier = (1 + layer * (n_heads + with_mlps) for layer in range(1, n_layers))
+    return count_edges(n_layers, n_heads, with_mlps) + sum(earlier)
 
 
 def _neighbours_only(n_layers, n_heads, with_mlps):
@@ -123,10 +131,27 @@ EXERCISE = Exercise(
         Mistake(
             "MLP does not write", "an MLP is a sender for all later receivers.", _count(mlp_writes=False)
         ),
+        *(
+            Mistake(
+                "heads of one layer connected",
+                "heads of one layer read the same stream, so none of them reads another one.",
+                _with_pairs_of_a_layer(pairs),
+            )
+            for pairs in (
+                lambda heads: heads * (heads - 1),
+                lambda heads: heads * (heads - 1) // 2,
+                lambda heads: heads * heads,
+            )
+        ),
         Mistake(
-            "heads of one layer connected",
-            "heads of one layer read the same stream, so none of them reads another one.",
-            _heads_read_their_own_layer,
+            "logits after every layer",
+            "the logits are read once, at the end of the model.",
+            _logits_after_every_layer,
+        ),
+        Mistake(
+            "three ports of an MLP",
+            "an MLP is one receiver: q, k and v belong to heads.",
+            _count(mlp_ports=3),
         ),
         Mistake(
             "neighbours only",

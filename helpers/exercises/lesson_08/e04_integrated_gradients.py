@@ -135,6 +135,13 @@ EXERCISE = Exercise(
             _trapezoids,
         ),
         Mistake(
+            "one step too few",
+            "use as many points as there are `steps`, the last one included.",
+            lambda gradient_at, clean, corrupted, steps: sum(
+                gradient_at(clean + (i + 0.5) / steps * (corrupted - clean)) / steps for i in range(steps - 1)
+            ),
+        ),
+        Mistake(
             "one step too many",
             "use as many points as there are `steps`.",
             _at(lambda steps: [(i + 0.5) / (steps + 1) for i in range(steps + 1)]),

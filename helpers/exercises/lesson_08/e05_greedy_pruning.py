@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import torch
-
 from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.lesson_08.edge_lists import as_membership
 
 
 def greedy_pruning(distance: Callable[[list], float], edges: list, threshold: float) -> list:
@@ -65,6 +64,13 @@ def _skipping(distance, edges, threshold):
     return kept
 
 
+def _until_nothing_changes(distance, edges, threshold):
+    left, before = greedy_pruning(distance, edges, threshold), edges
+    while left != before:
+        left, before = greedy_pruning(distance, left, threshold), left
+    return left
+
+
 def _cheapest_first(distance, edges, threshold):
     kept, now = list(edges), distance(edges)
     while kept:
@@ -107,6 +113,11 @@ def _gaps(kept) -> float:
     )
 
 
+def _late(kept) -> float:
+    """Needed: "u", and "p" as long as "u" is there, which costs less."""
+    return 1.0 * ("p" not in kept and "u" in kept) + 0.25 * ("u" not in kept)
+
+
 def _known_circuits(trial: Trial) -> None:
     """Known circuits: costs that add up, branches, distances that fall or begin above 0."""
     cases = {
@@ -117,16 +128,17 @@ def _known_circuits(trial: Trial) -> None:
         "one of two suffices": (_or, 1.5, "sv"),
         "branches of two edges": (_and, 1.0, "rs"),
         "a distance that falls": (_gaps, 0.2, "ps"),
+        "an edge that a later one needs": (_late, 0.5, "p"),
         "a full model at distance 9": (lambda kept: 9 + _or(kept), 0.5, "stv"),
     }
     for what, (distance, threshold, left) in cases.items():
         trial.behaves(
-            lambda function, distance=distance, threshold=threshold: torch.tensor(
-                [float(EDGES.index(edge)) for edge in function(distance, list(EDGES), threshold)]
+            lambda function, distance=distance, threshold=threshold: as_membership(
+                function(distance, list(EDGES), threshold), EDGES
             ),
-            torch.tensor([float(EDGES.index(edge)) for edge in left]),
-            "kept_edge",
-            what=what,
+            as_membership(list(left), EDGES),
+            "edge",
+            what=f"{what} (1: the edge is left)",
         )
 
 
@@ -148,6 +160,8 @@ EXERCISE = Exercise(
             "measure `distance(edges)` before the first visit: it need not be 0.",
             _from_zero,
         ),
+        Mistake("nothing removed", "this returns all edges.", lambda distance, edges, threshold: list(edges)),
+        Mistake("everything removed", "this returns no edge.", lambda distance, edges, threshold: []),
         Mistake(
             "each edge alone",
             "edges that are removed stay removed: measure the next edge without them.",
@@ -155,7 +169,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "compared with the full model",
-            "compare with the distance of what is kept now, which grows with every removed edge.",
+            "compare with the distance of what is kept now, which changes with every removed edge.",
             _pruned(lambda then, now, start, threshold: then - start >= threshold),
         ),
         Mistake(
@@ -205,11 +219,11 @@ EXERCISE = Exercise(
             "visit the edges in their order, each once. Searching for the cheapest edge takes far more runs.",
             _cheapest_first,
         ),
-        Mistake("from the end", "visit the edges in their order, from the first.", _backwards),
         Mistake(
-            "reversed",
-            "return the edges in the order of `edges`.",
-            lambda *arguments: greedy_pruning(*arguments)[::-1],
+            "visited again",
+            "visit each edge once: an edge that stayed at its visit stays.",
+            _until_nothing_changes,
         ),
+        Mistake("from the end", "visit the edges in their order, from the first.", _backwards),
     ),
 )

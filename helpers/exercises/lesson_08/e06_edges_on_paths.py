@@ -6,6 +6,7 @@ import torch
 
 from helpers.exercises.engine import Exercise, Mistake, Trial
 from helpers.exercises.inputs import generator
+from helpers.exercises.lesson_08.edge_lists import as_membership
 
 
 def edges_on_paths(edges: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
@@ -121,12 +122,10 @@ def _known_graphs(trial: Trial) -> None:
     cases |= {"one long path": long, "one long path, listed from its end": long[::-1]}
     for what, edges in cases.items():
         trial.behaves(
-            lambda function, edges=edges: torch.tensor(
-                [float(edges.index(tuple(edge))) for edge in function(list(edges))]
-            ),
-            torch.tensor([float(edges.index(edge)) for edge in _by_search(edges)]),
-            "edge_on_a_path",
-            what=what,
+            lambda function, edges=edges: as_membership(function(list(edges)), edges),
+            as_membership(_by_search(edges), edges),
+            "edge",
+            what=f"{what} (1: the edge is on a path)",
         )
 
 
@@ -200,6 +199,14 @@ EXERCISE = Exercise(
                 edge for edge in edges_on_paths(edges) if edge[0] == "embedding" or edge[1] == "logits"
             ],
         ),
-        Mistake("sorted", "keep the order of `edges`.", lambda edges: sorted(edges_on_paths(edges))),
+        Mistake("all edges", "this returns all edges: leave out those on no path.", list),
+        Mistake("no edge", "this returns no edge.", lambda edges: []),
+        Mistake(
+            "ends exchanged",
+            "the embedding must reach the sender, and the receiver must reach the logits, not the reverse.",
+            lambda edges: [
+                edge for edge in edges if edge[0] in _ends(edges)[1] and edge[1] in _ends(edges)[0]
+            ],
+        ),
     ),
 )

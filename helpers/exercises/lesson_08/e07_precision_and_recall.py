@@ -95,6 +95,11 @@ EXERCISE = Exercise(
             _graded(torch.abs, lambda hits, n, truth, edges: (hits / n, hits / edges)),
         ),
         Mistake(
+            "whole numbers",
+            "divide with /. The operator // drops what stands behind the point.",
+            _graded(torch.abs, lambda hits, n, truth, edges: (hits // n, hits // truth.sum())),
+        ),
+        Mistake(
             "accuracy",
             "count only the edges that are taken and true, not those left out and false.",
             _graded(

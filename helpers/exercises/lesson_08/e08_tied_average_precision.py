@@ -92,17 +92,17 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "ties in the order of the list",
-            "edges of equal size enter at once, in whatever order the list has them.",
+            "edges of equal size must enter at once. Yours enter one by one, in the order of the list.",
             _one_by_one(lambda sizes, truth: sizes.argsort(descending=True, stable=True)),
         ),
         Mistake(
             "ties in the order of the sort",
-            "edges of equal size enter at once, in whatever order the sort puts them.",
+            "edges of equal size must enter at once. Yours enter one by one, in the order of the sort.",
             _one_by_one(lambda sizes, truth: sizes.argsort(descending=True)),
         ),
         Mistake(
             "ties in the backward order of the list",
-            "edges of equal size enter at once, in whatever order the sort puts them.",
+            "edges of equal size must enter at once. Yours enter one by one, in the order of the sort.",
             _one_by_one(lambda sizes, truth: sizes.argsort().flip(0)),
         ),
         Mistake(
@@ -167,6 +167,18 @@ EXERCISE = Exercise(
                 truth,
                 lambda s, t, size: t[s > size].float().mean().nan_to_num(0) * t[s == size].sum() / t.sum(),
             ),
+        ),
+        Mistake(
+            "larger sizes only",
+            "the edges of this size are taken, too: use >=.",
+            lambda sizes, truth: _with_ties(
+                sizes, truth, lambda s, t, size: t[s > size].float().mean() * t[s == size].sum() / t.sum()
+            ),
+        ),
+        Mistake(
+            "fraction of all edges",
+            "recall divides by the number of true edges, not of all edges.",
+            lambda sizes, truth: tied_average_precision(sizes, truth) * truth.float().mean(),
         ),
         Mistake(
             "recall instead of its rise",

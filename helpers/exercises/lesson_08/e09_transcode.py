@@ -138,6 +138,13 @@ EXERCISE = Exercise(
             _variant(lambda pre, k: (_features(pre, k) > 0).float()),
         ),
         Mistake(
+            "only on and off",
+            "a feature keeps its activation: put the values in, not 1.",
+            _variant(
+                lambda pre, k: torch.zeros_like(pre).scatter(-1, pre.relu().topk(k, dim=-1).indices, 1.0)
+            ),
+        ),
+        Mistake(
             "without b_enc",
             "add b_enc to the pre-activations, before ReLU.",
             lambda x, W_enc, b_enc, *rest: transcode(x, W_enc, 0 * b_enc, *rest),
