@@ -36,7 +36,8 @@ class Role(NamedTuple):
 class Arrow(NamedTuple):
     """An arrow from a position, whose stream is read, or from a role, to a role or to ``ANSWER``.
 
-    ``size`` is the width as a fraction of the widest arrow's.
+    ``size`` is the width as a fraction of the widest arrow's. ``colour``, such as that of a sign,
+    replaces the colour of its kind.
     """
 
     start: str
@@ -44,6 +45,7 @@ class Arrow(NamedTuple):
     size: float = 0.3
     label: str = ""
     unsupported: bool = False
+    colour: str = ""
 
 
 def circuit_diagram(
@@ -227,7 +229,7 @@ class _Layout:
 
 def _trace(arrow: Arrow, path: Sequence[Point], from_role: bool) -> go.Scatter:
     """An arrow with a dot at its start; hovering shows its label."""
-    colour = GREY if arrow.unsupported else ORANGE if from_role else BLUE
+    colour = GREY if arrow.unsupported else arrow.colour or (ORANGE if from_role else BLUE)
     width, inner = 1.5 + 6.5 * min(1.0, arrow.size), len(path) - 2
     line = dict(color=colour, width=width, simplify=False, dash="dash" if arrow.unsupported else "solid")
     symbols, sizes = ["circle", *["arrow"] * (inner + 1)], [width + 5, *[0] * inner, 9 + 1.5 * width]

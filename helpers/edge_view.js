@@ -18,7 +18,7 @@
   root.setAttribute("aria-label", "edge view");
   root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));  // JupyterLab leaves keys to it
   const bar = add(root, "div"), told = add(root, "div"), about = add(root, "div"), scroll = add(root, "div"), legend = add(root, "p");
-  const label = add(bar, "label", "connections kept "), slider = add(label, "input"), count = add(bar, "span"), measured = add(told, "div"), without = add(told, "div");
+  const label = add(bar, "label", "edges kept "), slider = add(label, "input"), count = add(bar, "span"), measured = add(told, "div"), without = add(told, "div");
   bar.style.cssText = "display: flex; flex-wrap: wrap; gap: 0.4em 1.2em; align-items: center; margin: 0.4em 0";
   Object.assign(slider, { type: "range", min: 0, max: connections.length, step: 1, value: state.size });
   slider.style.cssText = "width: 320px; max-width: 60vw; vertical-align: middle";
@@ -141,7 +141,7 @@
       group.querySelectorAll("text").forEach((text) => { text.style.textDecoration = off ? "line-through" : ""; });
     });
     about.textContent = state.edge !== null && focus === null ? edgeText(state.edge) + "." : focus !== null ? `${named(focus)}: ${nodeText(focus)}`
-      : "Point at a component, or go to it with Tab and the arrow keys, to see its connections. Click it, or press Enter, to ablate it.";
+      : "Point at a component, or go to it with Tab and the arrow keys, to see its edges. Click it, or press Enter, to ablate it.";
     ports.replaceChildren();
     if (focus === null) return;
     new Set(drawn.filter((i) => connections[i][1] === focus && connections[i][2]).map((i) => `${connections[i][2]} ${connections[i][5]}`)).forEach((port) => {
@@ -160,7 +160,7 @@
   function tell() {
     const { sizes, title } = data, percent = (fraction) => `${Math.round(100 * fraction)} %`.replace("-", "−");
     const nearest = sizes.reduce((best, size, i) => Math.abs(size - state.size) < Math.abs(sizes[best] - state.size) ? i : best, 0);
-    measured.textContent = sizes.length ? `Measured with ${sizes[nearest]} connections: faithfulness with only these ${percent(data.kept[nearest])}, without these ${percent(data.removed[nearest])} (0 %: ${title} of the corrupted prompts, 100 %: of the clean ones).` : "";
+    measured.textContent = sizes.length ? `Measured with ${sizes[nearest]} edges: faithfulness with only these ${percent(data.kept[nearest])}, without these ${percent(data.removed[nearest])} (0 %: ${title} of the corrupted prompts, 100 %: of the clean ones).` : "";
     const off = state.ablated, value = data.without[off];
     without.textContent = off === null ? "" : `The full model without ${named(off)}: ${value === null ? "not measured" : `faithfulness ${percent(value)}`}.`;
   }

@@ -74,7 +74,7 @@ def edge_view(
     enough = [n for n, kept in zip(graph.sizes, graph.kept) if kept >= ENOUGH and n <= count]
     size = [*enough, count][0] if size is None else size
     if size not in range(count + 1):
-        raise ValueError(f"expected a size from 0 to {count}, the number of connections, got {size}.")
+        raise ValueError(f"expected a size from 0 to {count}, the number of edges, got {size}.")
     if ablated is not None and ablated not in graph.nodes:
         raise ValueError(f"expected a node among {', '.join(graph.nodes)}, got {ablated!r}.")
     node = None if ablated is None else graph.nodes.index(ablated)
@@ -161,7 +161,7 @@ def _description(graph: EdgeGraph, edges: list[Connection], start: dict) -> str:
     """The state of the view at the start, in words: the text for readers who see no picture."""
     names, size, title = graph.nodes, start["size"], start["title"]
     aside = len(edges) - sum(_on_paths(graph, edges))
-    words = f"{len(names)} components and the {size} strongest of {len(graph.connections)} connections. "
+    words = f"{len(names)} components and the {size} strongest of {len(graph.connections)} edges. "
     words += f"{aside} of those drawn lie on no path from the lowest row to the highest. "
     if graph.sizes:
         n, kept, removed = min(zip(graph.sizes, graph.kept, graph.removed), key=lambda m: abs(m[0] - size))

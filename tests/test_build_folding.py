@@ -36,6 +36,14 @@ def test_cells_from_a_question_to_its_answer_are_folded_and_no_other():
     assert [is_folded(cell) for cell in notebook.cells] == [False, False, False, True, True, False]
 
 
+def test_a_question_between_another_and_its_answer_is_not_folded():
+    notebook, question = lesson(), new_output("display_data", {"text/html": "<p>How many?</p>"})
+    notebook.cells.insert(2, new_code_cell('predict("0.b", "How many?", ["one", "two"])', outputs=[question]))
+    notebook.cells[5].source += '\nreveal("0.b", "one")'
+    fold_results(notebook)
+    assert [is_folded(cell) for cell in notebook.cells] == [False, False, False, False, True, True, False]
+
+
 def test_a_folded_cell_shows_text_and_pictures_without_scripts():
     notebook = lesson()
     fold_results(notebook)

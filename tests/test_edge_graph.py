@@ -101,7 +101,7 @@ def test_roles_heights_and_sizes_fit_the_view():
     assert heights["embedding"] == 0 < heights["0.0"] == heights["0.1"] < heights["mlp 0"] < heights["1.0"]
     assert max(heights, key=heights.get) == "logits"
     assert graph.roles[graph.nodes.index("1.0")] == "mover" and sum(map(bool, graph.roles)) == 1
-    assert "12 strongest of 12 connections" in edge_view(graph, size=12).data
+    assert "12 strongest of 12 edges" in edge_view(graph, size=12).data
 
 
 def test_a_small_model_draws_all_of_its_edges():

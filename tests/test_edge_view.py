@@ -57,7 +57,7 @@ def test_without_scripts_a_still_image_and_a_sentence_stand_there(page):
     image = page.locator("img")
     assert image.evaluate("image => image.naturalWidth") == 1000
     alt = image.get_attribute("alt")
-    assert "7 components and the 5 strongest of 8 connections" in alt and "1 of those drawn lie on no" in alt
+    assert "7 components and the 5 strongest of 8 edges" in alt and "1 of those drawn lie on no" in alt
     assert "Faithfulness (logit difference) with only 5: 84%, without them 10%." in alt
     assert "The strongest: 0.1 → 1.0 k 0.9, 1.0 → logits 0.8," in alt
     still = base64.b64decode(re.search('base64,([^"]+)', view)[1]).decode()
@@ -76,10 +76,10 @@ def test_the_still_image_leaves_out_what_is_ablated(page):
 
 def test_the_slider_sets_how_many_connections_are_drawn(page):
     show(page, edge_view(GRAPH).data)
-    slider = page.get_by_label("connections kept")
+    slider = page.get_by_label("edges kept")
     assert slider.input_value() == "5" and drawn(page) == [0, 1, 2, 3, 4]
     assert text(page) == (
-        "Measured with 5 connections: faithfulness with only these 84 %, without these 10 % "
+        "Measured with 5 edges: faithfulness with only these 84 %, without these 10 % "
         "(0 %: logit difference of the corrupted prompts, 100 %: of the clean ones)."
     )
     slider.press("ArrowRight")
@@ -87,16 +87,16 @@ def test_the_slider_sets_how_many_connections_are_drawn(page):
     slider.press("End")
     assert drawn(page) == list(range(8)) and "with only these 102 %, without these −3 % (" in text(page)
     slider.press("Home")
-    assert drawn(page) == [] and "Measured with 2 connections" in text(page) and page.errors == []
+    assert drawn(page) == [] and "Measured with 2 edges" in text(page) and page.errors == []
 
 
 def test_connections_on_no_path_are_dashed(page):
     show(page, edge_view(GRAPH, size=6).data)
     assert drawn(page, dashed=True) == [3, 5]
     assert page.locator("text=on no path from embedding to logits: 2").count() == 1
-    page.get_by_label("connections kept").press("ArrowRight")
+    page.get_by_label("edges kept").press("ArrowRight")
     assert drawn(page, dashed=True) == []
-    page.get_by_label("connections kept").press("End")
+    page.get_by_label("edges kept").press("End")
     assert drawn(page, dashed=True) == [7]  # nothing reads the MLP
     node(page, "1.0").click()
     assert drawn(page, dashed=True) == [2, 7]  # nothing reads 0.1 any more
@@ -126,7 +126,7 @@ def test_a_pointed_or_focused_component_shows_its_connections(page):
     assert strong(page) == [0, 1, 4]
     words = "1.0 (induction): reads 0.1 (key +0.9), embedding (value +0.5); is read by logits (+0.8)."
     assert page.locator(f"text={words}").count() == 1
-    page.get_by_label("connections kept").hover()
+    page.get_by_label("edges kept").hover()
     assert strong(page) == []
     node(page, "0.0").focus()
     assert strong(page) == [3, 5] and page.errors == []
@@ -157,7 +157,7 @@ def test_a_click_ablates_and_a_second_click_puts_back_and_nothing_moves(page):
 
 def test_keys_choose_and_ablate_a_component(page):
     show(page, edge_view(GRAPH, size=8).data)
-    page.get_by_label("connections kept").focus()
+    page.get_by_label("edges kept").focus()
     page.keyboard.press("Tab")
     focused = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(focused).startswith("embedding. reads nothing; is read by 0.1 (value +0.7)")
@@ -211,7 +211,7 @@ def test_many_components_fit_a_page(page, width):
 @pytest.mark.parametrize(
     ("change", "arguments", "sentence"),
     [
-        ({}, dict(size=9), "expected a size from 0 to 8, the number of connections, got 9."),
+        ({}, dict(size=9), "expected a size from 0 to 8, the number of edges, got 9."),
         ({}, dict(ablated="7.7"), "expected a node among embedding, 0.0, .*, got '7.7'."),
         (dict(roles=["", ""]), {}, r"expected heights, roles and without for 7 nodes, got lengths \[7, 2, 7\]."),
         (dict(kept=[1.0]), {}, "expected ascending sizes, and a kept and a removed value of each"),

@@ -60,17 +60,19 @@ def unfolded(cell: NotebookNode) -> list[NotebookNode]:
 def measuring(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, list[str]]]:
     """Yield the code cells between each question and the cell that answers it, with the latter.
 
-    With each cell come the ids of the questions that are open above it.
+    With each cell come the ids of the questions that are open above it. Cells that ask another
+    question are left out: nobody could answer what is folded.
     """
     asked = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        if asked:
+        answered, asks = (
+            re.findall(CALL.format(name=name), cell.source, re.MULTILINE) for name in ("reveal", "predict")
+        )
+        if asked and not asks:
             yield cell, asked
-        answered = re.findall(CALL.format(name="reveal"), cell.source, re.MULTILINE)
-        asked = [id for id in asked if id not in answered]
-        asked += re.findall(CALL.format(name="predict"), cell.source, re.MULTILINE)
+        asked = [id for id in asked if id not in answered] + asks
 
 
 def _without_image(output: NotebookNode) -> NotebookNode:

@@ -118,7 +118,7 @@ def _table(title: str, numbers: Tensor, wrong: Tensor) -> str:
 def _number(number: float, is_wrong: bool, title: str) -> str:
     if title == "difference" and not is_wrong:
         return "·"
-    text = f"{number:.3g}"
+    text = "0" if abs(number) < 1e-20 else f"{number:.3g}"  # what underflow leaves
     return f"<b><u>{text}</u></b>" if is_wrong and title != "expected" else text
 
 

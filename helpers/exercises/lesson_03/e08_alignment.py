@@ -80,6 +80,11 @@ EXERCISE = Exercise(
             "divide by Σ σ² · Σ τ², not by the sum of the table: it sums to the score squared, not to 1.",
             lambda W_A, W_B: alignment(W_A, W_B) / alignment(W_A, W_B).sum(),
         ),
+        Mistake(
+            "cosines alone",
+            "these are the cosines. Square them, and weight them by σ² τ² / (Σ σ² · Σ τ²).",
+            _variant(weight=torch.ones_like, cosine=_identity, norm=lambda weights: 1),
+        ),
         Mistake("cosines not squared", "square the cosines.", _variant(cosine=_identity)),
         Mistake("absolute cosines", "square the cosines.", _variant(cosine=torch.abs)),
         Mistake(

@@ -3,7 +3,7 @@
 EXPLANATIONS = {
     "3.a": {
         "none": "Then the weights would give no hint of a circuit.",
-        "one": "The keys of an induction head need the token before. One previous-token head provides it.",
+        "one": "Then the one previous-token head that provides the token before would stand alone.",
         "two or more": "Keys may also use outputs of heads that attend further back. A score measures overlap, not need.",
     },
     "3.b": {
@@ -15,7 +15,7 @@ EXPLANATIONS = {
     "3.c": {
         "none": "Then the weights of this layer would treat positions like random vectors.",
         "some": "Scores far above the baseline suggest that positions are read, scores far below that they are avoided.",
-        "all": "Positions lie in few directions, so scores with them can easily be far from the baseline.",
+        "all": "Then every head of the layer would read positions, or avoid them. Some have no use for them.",
     },
     "3.d": {
         "the score of A, with a minus sign": "A score is a quotient of norms, and norms are not negative.",
@@ -45,13 +45,13 @@ EXPLANATIONS = {
     },
     "3.i": {
         "more than the paths through one head": "There are more virtual heads than heads. But their number does not say how much they write.",
-        "less, but at least a fifth of it": "Values can carry what earlier heads wrote.",
+        "less, but at least a fifth of it": "Then values would carry much of what earlier heads wrote.",
         "less than a fifth of it": "Composition can act through queries and keys instead. These are part of the frozen patterns.",
     },
     "3.j": {
-        "in all three": "Each subspace is written to, and the two heads read much of the stream.",
+        "in all three": "Then both heads would need everything that these subspaces hold, also what an idle head writes.",
         "in the first two": "There the head loses what its attention depends on.",
         "in the first only": "Then the keys of the induction head would not need what the previous-token head writes.",
-        "another combination": "A subspace that another head writes to may overlap with what the induction head needs.",
+        "another combination": "Then a subspace that an idle head writes to would hold what the induction head needs.",
     },
 }

@@ -71,7 +71,7 @@ EXERCISE = Exercise(
         *(
             Mistake(
                 f'every head replaced for "{kind}"',
-                f'for kind "{kind}" every head is replaced. Replace the one head only.',
+                "the other heads keep their z. Replace the one head only.",
                 _variant(index=lambda head: ..., kinds=(kind,)),
             )
             for kind in VALUES
@@ -139,6 +139,14 @@ EXERCISE = Exercise(
                 f'nothing replaced for "{kind}"',
                 f'for kind "{kind}" z came back unchanged. Write a branch for each of the three kinds.',
                 _variant(**{kind: lambda z, resampled_z: z}),
+            )
+            for kind in VALUES
+        ),
+        *(
+            Mistake(
+                f'"{kind}" alone',
+                f'only kind "{kind}" is ablated. Write a branch for each of the other two kinds.',
+                _variant(**{other: lambda z, resampled_z: z for other in VALUES if other != kind}),
             )
             for kind in VALUES
         ),

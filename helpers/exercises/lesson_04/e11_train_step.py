@@ -40,6 +40,8 @@ def _three_steps(step) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the losses of steps on the batches in turn, and all weights after them."""
     model = _untrained_model()
     weights = [weight for weight in model.parameters() if weight.requires_grad]
+    for weight in weights:  # left from work before the first step
+        weight.grad = torch.ones_like(weight)
     optimizer = torch.optim.SGD(weights, lr=LEARNING_RATE, momentum=MOMENTUM)
     losses = [step(model, optimizer, tokens) for tokens in BATCHES]
     for loss in losses:
@@ -75,6 +77,12 @@ def _step_with(loss_of=_next_token_loss, zero_grad=True, step=True):
     return answer
 
 
+def _clears_after_the_step(model, optimizer, tokens):
+    loss = _step_with(zero_grad=False)(model, optimizer, tokens)
+    optimizer.zero_grad()
+    return loss
+
+
 def _loss_after_the_step(model, optimizer, tokens):
     train_step(model, optimizer, tokens)
     return _next_token_loss(model(tokens), tokens).item()
@@ -100,6 +108,11 @@ EXERCISE = Exercise(
             "gradients never cleared",
             "gradients add up from step to step. Call optimizer.zero_grad() before loss.backward().",
             _step_with(zero_grad=False),
+        ),
+        Mistake(
+            "gradients cleared too late",
+            "gradients may be left from work before the first call. Call optimizer.zero_grad() before loss.backward().",
+            _clears_after_the_step,
         ),
         Mistake(
             "predicts the present token",

@@ -13,28 +13,27 @@ EXPLANATIONS = {
     },
     "4.c": {
         "previous token": "Lessons 0 and 3 met such a head. One per model can be enough.",
-        "current token": "A head that attends to its own position gives the token a second form.",
+        "current token": "Such a head gives the token a second form, but copying does not need several.",
         "first token": "A head that finds no match must attend somewhere: a row of softmax sums to 1.",
         "duplicate token": "It would find the earlier copy. But the token to predict stands one position later.",
         "induction": "The loss falls. But one induction head can be enough.",
     },
     "4.d": {
         "the earlier copy of the word": "That would be a duplicate-token head. Predicting the same word again would not help.",
-        "the token after the earlier copy": "It is the token that came next last time. The first token competes with it.",
-        "the first token of the text": "It gets the attention that no match takes. One match in a short text can be weak.",
+        "the token after the earlier copy": "It is the token that came next last time.",
         "another token": "Then the head would not do on text what it does on random tokens.",
     },
     "4.e": {
         "the embedding": "Keys read tokens in many heads. This head needs the token before, which the embedding does not hold.",
         "the positions": "The distance to the earlier copy differs from text to text.",
         "the previous-token head": "Its output says which token stood before. The score counts all directions, not only the needed ones.",
-        "another head of that layer": "The first copy's other properties can matter, too. A score says how well weights fit, not what for.",
+        "another head of that layer": "The key may also use what this head reads, tokens a little further back. A score says how well weights fit, not what for.",
     },
     "4.f": {
         "none of them": "Then the key would not say which token stood before.",
         "the previous-token head only": "Its output carries one token, in a form that the keys read.",
         "that head and the one with the highest K score": "A high score means many matching directions. They need not tell tokens from each other.",
-        "another set of heads": "Several heads could carry tokens to the keys.",
+        "another set of heads": "Several heads could carry tokens to the keys. But most heads attend too broadly to pass on one token.",
     },
     "4.g": {
         "all of them": "All three replace the output. Does each of them remove all information about this sequence?",
@@ -49,18 +48,18 @@ EXPLANATIONS = {
     },
     "4.i": {
         "a single one": "One distance gets the most attention. Others get a good part of it.",
-        "1 and 2 together": "A match of the two preceding tokens would need these.",
+        "1 and 2 together": "A match of the two preceding tokens would need these. But a good part of its attention goes elsewhere.",
         "1, 2 and 3 together": "The head attends to all three.",
         "none of these": "Tokens farther back get some attention, too.",
     },
     "4.j": {
         "less than half of it": "In a pair the tokens before do not match, so a head that reports them cannot help much.",
-        "half to all of it": "The head also attends one position back, which a pair shares with the first copy.",
+        "half to all of it": "Then one position back, which a pair shares with the first copy, would be most of what it carries.",
         "more than all of it": "The shortest match needs all help. But the head's other tokens differ in the copy.",
     },
     "4.k": {
         "to B": "B has the matching local context. But the head that reports it is cut.",
-        "to C": "C follows A more recently.",
+        "to C": "C follows A more recently, but a match by the token before does not see what is recent.",
         "to the first token": "It gets the attention of a query that finds no good match.",
         "elsewhere": "Other tokens match neither the token before nor the local context.",
     },
@@ -70,9 +69,9 @@ EXPLANATIONS = {
         "all": "Each token after the first of the second copy is determined, and attention is as good as 0 or 1.",
     },
     "4.m": {
-        "the previous-token score": "The induction head reads what the previous-token head writes. It cannot work before that.",
-        "the induction score": "The loss rewards it directly. But its key has nothing to match yet.",
-        "both at the same measurement": "Each of the two is of little use without the other.",
+        "the previous-token score": "The induction head reads what the previous-token head writes, so it cannot become sharp before. A score of 0.1 is low, though, and close seeds differ.",
+        "the induction score": "A head that attends broadly to the first copy passes 0.1 without any match. It becomes sharp only with the previous-token head.",
+        "both at the same measurement": "Each of the two is of little use without the other, so both rise together. Two crossings of a low threshold need not coincide.",
     },
     "4.n": {
         "at a uniform guess": "It cannot find the token that follows. But it can see which tokens the first copy holds.",
@@ -80,7 +79,7 @@ EXPLANATIONS = {
         "as low as with two layers": "One layer has the attention. It lacks keys that hold the token before.",
     },
     "4.o": {
-        "more than 80 %": "Late tokens could be easier for reasons that need no induction.",
+        "more than 80 %": "Then late tokens would be easier mostly for reasons that need no induction.",
         "40 to 80 %": "Induction gives a part of the benefit. Other heads use context, too.",
         "less than 40 %": "Then nearly all benefit of the context would come from this head.",
     },

@@ -10,7 +10,7 @@ EXPLANATIONS = {
     "8.b": {
         "q, what the head looks for": "The head needs its query. But a corruption shows only what it changes.",
         "k, what marks the token to copy": "The keys carry the previous token. Without them the head attends elsewhere.",
-        "v, what is copied": "The value names the token. The head would copy a wrong one.",
+        "v, what is copied": "The value names the token, and it is needed, too. Compare the printed effects: its edge costs less than that of the key.",
     },
     "8.c": {
         "all ten": "Then the slope at the clean prompt would order all large steps rightly.",
@@ -70,9 +70,9 @@ EXPLANATIONS = {
         "no: it is above 0.5": "Pruning removed the second branch. In the full model this branch takes over, in the circuit nothing does.",
     },
     "8.m": {
-        "below 0.05": "A path through several layers works only with all of its edges. At a tenth of the edges hardly any path is whole.",
-        "0.05 to 0.2": "Then a tenth of the edges would keep about a tenth of the behaviour.",
-        "above 0.2": "Then the behaviour would be spread over many edges, of which any few suffice.",
+        "up to 1 % of all edges": "Then each job would be done by a few edges. But several name movers share one job, and each reads several heads.",
+        "1 % to 5 %": "A few dozen edges: from the names to S-inhibition, from there to the name movers, and on to the logits.",
+        "more than 5 %": "Then the behaviour would be spread over many weak edges.",
     },
     "8.n": {
         "lower by more than 0.15": "Then a part of the ranking would fit the prompts on which it was measured.",
@@ -105,10 +105,9 @@ EXPLANATIONS = {
         "about equally, within 0.05": "Then the size of a change would not matter to the estimate.",
     },
     "8.u": {
-        "the first": "All later layers read what it writes, and it writes at every token.",
-        "one in between": "Layers in between hold most heads of the circuit. Their MLPs matter less, though.",
-        "the last": "The last MLP writes to the logits directly. But heads write the names.",
-        "none lowers it by a tenth": "Then heads alone would perform IOI, from the embeddings.",
+        "one": "So it would be if the heads did all the work after the first layer.",
+        "two or three": "All later layers read what the first one writes. The last ones change what the name movers wrote.",
+        "four or more": "Then most MLPs would take part. But the jobs of this behaviour belong to heads.",
     },
     "8.v": {
         "more than 0.8": "Then the dictionary would hold for text of any kind.",
