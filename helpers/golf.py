@@ -7,6 +7,7 @@ The mean belongs to the template and not to the prompt, so it carries nothing ab
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -62,11 +63,15 @@ class Score:
         """True at 80 % faithfulness or more."""
         return self.faithfulness >= PAR
 
+    @property
+    def percent(self) -> str:
+        """Faithfulness in whole percent, rounded down: what does not pass does not read 80 %."""
+        return f"{math.floor(100 * self.faithfulness + 1e-6)}%"
+
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {value:.0%}" for name, value in self.variants.items() if name)
-        return (
-            f"size {self.size:4}, faithfulness {self.faithfulness:4.0%} ({self.low:.0%} to {self.high:.0%})"
-            + (f"; {parts}" if parts else "")
+        return f"size {self.size:4}, faithfulness {self.percent:>4} ({self.low:.0%} to {self.high:.0%})" + (
+            f"; {parts}" if parts else ""
         )
 
 
@@ -176,7 +181,9 @@ def _pairs(heads: object, label: str) -> list[tuple[int, int]]:
     try:
         pairs = [(layer.__index__(), head.__index__()) for layer, head in heads]  # type: ignore[attr-defined]
     except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"expected a list of pairs (layer, head) at {label!r}, got {heads!r}.") from None
+        raise ValueError(
+            f"expected a list of pairs at {label!r}, such as [(23, 0)] for head 23.0, got {repr(heads)[:80]}."
+        ) from None
     return pairs
 
 

@@ -161,7 +161,8 @@ def _label_lines(figure: go.Figure, height: Callable[[float], float]) -> go.Figu
     extent = max(drawn, default=0) - min(drawn, default=0)
     least = LEAST_GAP if len(ends) <= MOST_LABELLED else END_GAP
     apart = all(high - low > least * extent for low, high in zip(ends, ends[1:]))
-    if len(ends) > 2 and not apart:
+    touching = any(high - low < 0.005 * extent for low, high in zip(ends, ends[1:]))
+    if touching or (len(ends) > 2 and not apart):
         return figure.update_layout(showlegend=True, margin_t=100, height=figure.layout.height + 50)
     figure.update_layout(showlegend=False)
     if len(ends) < 2:

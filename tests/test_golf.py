@@ -59,7 +59,7 @@ def test_too_much_in_one_cell_does_not_hide_too_little_in_another():
         ({"END": [(1, -1)]}, r"expected layers 0 to 1 and heads 0 to 5, got \(1, -1\) at 'END'"),
         ({"END": [(2, 0)]}, r"got \(2, 0\) at 'END'"),
         ({"END": [(1, 2), (1, 2)]}, r"expected each head once per position, got \(1, 2\) twice at 'END'"),
-        ({"END": [1, 2]}, r"expected a list of pairs \(layer, head\) at 'END'"),
+        ({"END": [1, 2]}, r"expected a list of pairs at 'END'"),
         ({"END": [(1, 2.0)]}, "expected a list of pairs"),
         ({"END": 7}, "expected a list of pairs"),
         ({"END": [(1, 2, 3)]}, "expected a list of pairs"),

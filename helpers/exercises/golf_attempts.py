@@ -43,7 +43,7 @@ def submit(model: TransformerBridge, behaviour: str, circuit: object) -> Score |
     note = "" if entry in progress_file.attempts(key) else progress_file.record_attempt(key, **entry)
     tried = progress_file.attempts(key) or [entry]
     known = _known(model, behaviour) if course.shape[:2] == SMOLLM2 else {}
-    display(_card(behaviour, score, tried, note, known))
+    display(_card(behaviour, score, [entry, *(other for other in tried if other != entry)], note, known))
     return score
 
 
@@ -68,10 +68,13 @@ def _known(model: TransformerBridge, behaviour: str) -> dict[str, Score]:
 def _card(
     behaviour: str, score: Score, tried: list[dict[str, str]], note: str, known: dict[str, Score]
 ) -> Card:
-    """Return the card of an attempt, with a table of all attempts, those that passed first."""
+    """Return the card of an attempt: it is the first of ``tried``, and of the table.
+
+    Then come those that passed, the smallest first, and the others, the most faithful first.
+    """
     positions = "1 head-position" if score.size == 1 else f"{score.size} head-positions"
     sign, colour = ("✔ ", PASSED) if score.passed else ("✘ ", FAILED)
-    heading = f"{sign}{behaviour}: {positions}, faithfulness {score.faithfulness:.0%} on hidden prompts"
+    heading = f"{sign}{behaviour}: {positions}, faithfulness {score.percent} on hidden prompts"
     paragraphs = [
         f"Interval over templates: {score.low:.0%} to {score.high:.0%}. A circuit passes at {PAR:.0%}."
     ]
@@ -81,6 +84,16 @@ def _card(
     if known:
         paragraphs.append(f"Greedy baseline: {known['greedy']}.")
         paragraphs.append(f"Smallest circuit that is known: {known['best']}.")
-    rows = sorted(tried, key=lambda row: (float(row["faithfulness"]) < PAR, int(row["size"])))[:MOST_SHOWN]
-    table = "\n".join(("✔ " if float(row["faithfulness"]) >= PAR else "✘ ") + row["text"] for row in rows)
-    return Card(heading, [*paragraphs, *([note] if note else []), "Your attempts:"], colour, table)
+    rows = [*tried[:1], *sorted(tried[1:], key=_place)][:MOST_SHOWN]
+    table = "\n".join(("✔ " if _passed(row) else "✘ ") + row["text"] for row in rows)
+    hidden = f" ({len(tried) - len(rows)} more are kept)" if len(tried) > len(rows) else ""
+    caption = f"This attempt, then your others{hidden}:" if len(tried) > 1 else "Your attempt:"
+    return Card(heading, [*paragraphs, *([note] if note else []), caption], colour, table)
+
+
+def _passed(row: dict[str, str]) -> bool:
+    return float(row["faithfulness"]) >= PAR
+
+
+def _place(row: dict[str, str]) -> tuple[bool, float]:
+    return not _passed(row), int(row["size"]) if _passed(row) else -float(row["faithfulness"])

@@ -64,7 +64,14 @@ def predict(id: str, question: str, options: Sequence[str]) -> None:
         display(_form(asked), metadata={"prediction": id})
 
 
-def _form(asked: Question) -> widgets.VBox:
+class _Form(widgets.VBox):
+    """Buttons; their text stands in a saved lesson that is opened again."""
+
+    def __repr__(self) -> str:
+        return "Your choice is kept. Run this cell to see or change it."
+
+
+def _form(asked: Question) -> _Form:
     """Return the buttons of a question; what was chosen before is chosen.
 
     A choice that is made after the run has answered is not kept.
@@ -88,7 +95,7 @@ def _form(asked: Question) -> widgets.VBox:
 
     buttons.observe(keep, "value")
     sureness.observe(keep, "value")
-    return widgets.VBox([buttons, widgets.HBox([widgets.Label("How sure?"), sureness, note])])
+    return _Form([buttons, widgets.HBox([widgets.Label("How sure?"), sureness, note])])
 
 
 def _escaped(text: str) -> str:

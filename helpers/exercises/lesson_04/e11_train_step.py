@@ -110,6 +110,14 @@ EXERCISE = Exercise(
             _step_with(zero_grad=False),
         ),
         Mistake(
+            "no gradients computed",
+            "the optimiser steps along gradients: call loss.backward() before optimizer.step().",
+            lambda model, optimizer, tokens: (
+                optimizer.step(),
+                _next_token_loss(model(tokens), tokens).item(),
+            )[1],
+        ),
+        Mistake(
             "gradients cleared too late",
             "gradients may be left from work before the first call. Call optimizer.zero_grad() before loss.backward().",
             _clears_after_the_step,

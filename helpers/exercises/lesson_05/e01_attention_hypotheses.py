@@ -14,7 +14,7 @@ REASONS = {
     "name mover": "END predicts the answer, and the answer is the other name: END must attend to IO.",
     "S-inhibition": "END must read which name to avoid, from a position that carries the information that S is repeated.",
     "duplicate token": "the second of two equal tokens attends to the first. The first cannot know yet that it will be repeated.",
-    "previous token": "the key position stands right before the query position. For induction the key must be S1.",
+    "previous token": "the key position stands right before the query position. This job prepares induction, so its own key must be S1.",
     "induction": "the query finds the position right after the earlier copy of its own token.",
 }
 

@@ -65,7 +65,7 @@ EXPLANATIONS = {
     "5.l": {
         "above, by more than 1 standard deviation": "A mention raises a name, as IO and S show.",
         "within 1 standard deviation": "The subject's name is not raised, or it is raised by the mention and lowered by its role.",
-        "below, by more than 1 standard deviation": "Then the subject's name would fall below names that do not occur.",
+        "below, by more than 1 standard deviation": "It would stand out below names that do not occur. Being below their mean by less than 1 standard deviation is nothing unusual.",
     },
     "5.m": {
         "no head rises by 0.3 logits": "Then no other head would replace the name movers.",
@@ -96,12 +96,12 @@ EXPLANATIONS = {
         "at none of these": "Then the missing heads would be in later layers, or at END.",
     },
     "5.r": {
-        "less than twice as much": "The search would find nothing much worse than random subsets.",
+        "less than twice as much": "Then the search would find nothing much worse than random subsets.",
         "two to four times as much": "A search finds subsets that a few random draws miss.",
-        "more than four times as much": "Then a few heads would behave differently in the circuit and in the model.",
+        "more than four times as much": "Then hardly any random subset would hold a head that behaves differently in the circuit and in the model.",
     },
     "5.s": {
-        "all of them": "With the others gone, no name mover can hide behind a backup. And the stream is smaller.",
+        "all of them": "With the others gone the stream is shorter, so the final LayerNorm divides by less, and every output counts for more.",
         "more than half": "Some name movers may have a backup, and others may not.",
         "half of them or fewer": "Then name movers would help each other, or not interact.",
     },
@@ -119,11 +119,11 @@ EXPLANATIONS = {
     "5.v": {
         "ABBA, where S is the second name": "Then the model would favour the first name.",
         "BABA, where IO is the second name": "Name movers that attend to the second name raise IO there.",
-        "within 5 % of the prompts": "The order would not matter.",
+        "within 5 percentage points": "The order would not matter.",
     },
     "5.w": {
         "less than a quarter": "Then the errors would come from S-inhibition that attends elsewhere.",
-        "a quarter to a half": "Then attention to S2 would explain most errors, not all.",
+        "a quarter to a half": "Then missing attention to S2 would explain most errors, not all.",
         "more than a half": "Then attention to S2 does not suffice: something after it fails.",
     },
     "5.x": {

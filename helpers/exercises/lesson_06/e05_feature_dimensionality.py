@@ -81,6 +81,16 @@ EXERCISE = Exercise(
             _ratio(_norms_4, lambda overlaps: _sum_of_sizes(overlaps) ** 2),
         ),
         Mistake(
+            "overlaps summed, then squared",
+            "square each overlap first, then sum: Σ_j (W_i · W_j)², not (Σ_j W_i · W_j)².",
+            _ratio(_norms_4, lambda overlaps: _sum(overlaps) ** 2),
+        ),
+        Mistake(
+            "short features taken for 0",
+            "return D_i for every feature, however short: it is 0 only where W_i is 0.",
+            lambda W: feature_dimensionality(W) * (W.norm(dim=0) > 0.5),
+        ),
+        Mistake(
             "the feature itself left out of the sum",
             "sum over all features, i itself included: a feature alone has dimensionality 1.",
             _ratio(_norms_4, lambda overlaps: _sum_of_squares(overlaps) - _norms_4(overlaps)),

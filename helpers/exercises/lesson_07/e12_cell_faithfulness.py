@@ -95,6 +95,16 @@ EXERCISE = Exercise(
             _over_prompts(_score),
         ),
         Mistake(
+            "all prompts one cell",
+            "take the means cell by cell, `cell == number`. A mean over all prompts hides what cells lack.",
+            _over_prompts(lambda c, n, f: 1 - (c.mean() - f.mean()).abs() / (f.mean() - n.mean()).abs()),
+        ),
+        Mistake(
+            "largest cell alone",
+            "sum over all cells, above and below the line.",
+            _by_cell(lambda c, n, f: 1 - (c - f).abs().max() / (f - n).abs().max()),
+        ),
+        Mistake(
             "mean of ratios",
             "a cell with a small effect would outweigh the others: sum over cells above and below the line, then divide once.",
             _by_cell(lambda c, n, f: (1 - (c - f).abs() / (f - n).abs()).mean()),

@@ -61,8 +61,15 @@ STEP = {
     "no step": [
         lambda *arguments: trained(*arguments, step=False),
         lambda *arguments: trained(*arguments, clear="after"),
-        lambda model, optimizer, tokens: (optimizer.step(), loss_now(model, tokens).item())[1],
     ],
+    "no gradients computed": lambda model, optimizer, tokens: (
+        optimizer.step(),
+        loss_now(model, tokens).item(),
+    )[1],
+    "gradients cleared too late": lambda model, optimizer, tokens: (
+        trained(model, optimizer, tokens, clear=None),
+        optimizer.zero_grad(),
+    )[0],
     "loss after the step": loss_after,
     "softmax before cross_entropy": lambda model, *rest: trained(lambda t: model(t).softmax(-1), *rest),
     "last token only": lambda model, optimizer, tokens: descend(
