@@ -68,6 +68,11 @@ EXERCISE = Exercise(
             _with_control(2, lambda A, B, R: -composition_score(A, B)),
         ),
         Mistake(
+            "norms forgotten",
+            "a score is ‖A B‖ divided by ‖A‖ and by ‖B‖: use `composition_score`.",
+            lambda A, B, R: torch.stack([(M @ B).norm() for M in (A, 3 * A, -A, A.flip(-1), A @ R)]),
+        ),
+        Mistake(
             "rotated the other way",
             "this is the score of A Rᵀ. Return that of A R.",
             _with_control(4, lambda A, B, R: composition_score(A @ R.T, B)),

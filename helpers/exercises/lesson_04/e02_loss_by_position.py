@@ -64,6 +64,11 @@ EXERCISE = Exercise(
             _variant(predictions=ALL_BUT_FIRST),
         ),
         Mistake(
+            "no shift",
+            "the logits at position i predict token i + 1: leave out the last logits and the first token.",
+            lambda logits, tokens: -logits.log_softmax(dim=-1).gather(2, tokens[:, :, None])[..., 0].mean(0),
+        ),
+        Mistake(
             "one token back",
             "compare the logits at position i with token i + 1, not with token i - 1.",
             _variant(predictions=ALL_BUT_FIRST, targets=ALL_BUT_LAST),
