@@ -32,7 +32,7 @@ import sys
 
 sys.path.insert(0, {root!r})  # the course
 c = get_config()  # noqa: F821 - nbgrader defines it
-c.CourseDirectory.course_id = "transformer-circuits"
+c.CourseDirectory.course_id = {course!r}  # the name of this folder: each class has its own
 c.ClearSolutions.code_stub = {{"python": "raise NotImplementedError"}}
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
@@ -77,7 +77,7 @@ def write_assignment(path: Path, folder: Path) -> Path:
     nbformat.write(notebook, source)
     config = folder / "nbgrader_config.py"
     if not config.exists():
-        config.write_text(CONFIG.format(root=str(ROOT)), encoding="utf-8")
+        config.write_text(CONFIG.format(root=str(ROOT), course=folder.resolve().name), encoding="utf-8")
     return source
 
 

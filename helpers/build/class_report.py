@@ -139,7 +139,15 @@ def without_names(submissions: Sequence[Submission]) -> list[Submission]:
     names = sorted({each.learner for each in submissions})
     numbers = dict(zip(names, random.SystemRandom().sample(range(1, len(names) + 1), len(names))))
     ordered = sorted(submissions, key=lambda each: numbers[each.learner])
-    return [replace(each, learner=f"learner {numbers[each.learner]}", notebook="") for each in ordered]
+    return [
+        replace(each, learner=f"learner {numbers[each.learner]}", notebook=_lessons(each)) for each in ordered
+    ]
+
+
+def _lessons(submission: Submission) -> str:
+    """Return the lessons of a notebook's exercises: its file may be named after the learner."""
+    numbers = sorted({verdict.id.split(".")[0] for verdict in submission.verdicts}, key=int)
+    return f"lesson {', '.join(numbers)}" if numbers else ""
 
 
 def exercise_rows(submissions: Sequence[Submission]) -> list[dict]:
