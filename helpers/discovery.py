@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from helpers.components import PORTS, bias, per_query_head
+from helpers.components import PORTS, per_query_head
 from helpers.edges import Graph
 from helpers.forward import Forward
 from helpers.run import Metric, Run, Step, Tokens
@@ -53,7 +53,7 @@ class EdgePatching:
             )
         self.forward, self.graph, self.metric = Forward(model), Graph(model), metric
         self.base, self.source = (self.forward.run(tokens) for tokens in (clean, corrupted))
-        self.reader = _Reader(model, self.forward)
+        self.reader = _Reader(self.forward)
         self.clean_outputs, self.corrupted_outputs = map(self.outputs, (self.base, self.source))
         end = (self.forward.end, self.base, metric)
         self.clean_metric, self.corrupted_metric = (
@@ -112,7 +112,7 @@ class EdgePatching:
 
         for layer in range(forward.n_layers):
             before = x
-            z = self.reader.z(reads(x, 3 * self.reader.n_heads), layer, self.base)
+            z = self.reader.z(reads(x, 3 * self.reader.attention.n_heads), layer, self.base)
             heads = _by_head(z, forward.W_O[layer])
             x = x + heads.sum(0) + forward.attention.b_O[layer]
             outputs.append(heads)
@@ -126,12 +126,8 @@ class EdgePatching:
 class _Reader:
     """Attention in which each port of each head reads a stream of its own."""
 
-    def __init__(self, model: TransformerBridge, forward: Forward):
-        self.ln1, self.attention, self.n_heads = forward.ln1, forward.attention, model.cfg.n_heads
-        self.weights = {
-            port: [getattr(block.attn, f"W_{port.upper()}") for block in model.blocks] for port in PORTS
-        }
-        self.biases = {port: per_query_head(bias(model, port.upper()), self.n_heads) for port in PORTS}
+    def __init__(self, forward: Forward):
+        self.ln1, self.attention = forward.ln1, forward.attention
 
     def z(
         self, streams: Float[Tensor, "port_and_head prompt pos d_model"], layer: int, base: Run
@@ -141,10 +137,11 @@ class _Reader:
         for port, normalized in zip(PORTS, self.ln1[layer](streams).chunk(3)):
             if self.attention.positions is not None and port != "v":
                 normalized = normalized + self.attention.positions[: normalized.shape[2]]
-            pattern = "head prompt pos d_model, head d_model d_head -> prompt pos head d_head"
-            W = per_query_head(self.weights[port][layer], self.n_heads, axis=0)
-            by_port[port] = einsum(normalized, W, pattern)
-            by_port[port] = by_port[port] + self.biases[port][layer]
+            pattern = "head prompt pos d_model, d_model head d_head -> prompt pos head d_head"
+            weights, biases = self.attention.weights[port]
+            W, b = (x[layer].unflatten(-1, (-1, self.attention.d_head)) for x in (weights, biases))
+            W = per_query_head(W, self.attention.n_heads)
+            by_port[port] = einsum(normalized, W, pattern) + per_query_head(b, self.attention.n_heads, axis=0)
         return self.attention.z(*by_port.values(), layer, base.rotary)
 
 

@@ -66,7 +66,8 @@ class Score:
     @property
     def percent(self) -> str:
         """Faithfulness in whole percent, rounded down: what does not pass does not read 80 %."""
-        return f"{math.floor(100 * self.faithfulness + 1e-6)}%"
+        is_finite = math.isfinite(self.faithfulness)
+        return f"{math.floor(100 * self.faithfulness + 1e-6)}%" if is_finite else str(self.faithfulness)
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {value:.0%}" for name, value in self.variants.items() if name)
@@ -230,9 +231,9 @@ def greedy_circuit(course: Course, floor: float = PAR) -> dict[str, list[tuple[i
 def known_circuits(name: str) -> dict[str, dict[str, list[tuple[int, int]]]]:
     """Stored circuits of SmolLM2-135M for a behaviour: "greedy" and "best".
 
-    "greedy" is the ``greedy_circuit`` on the visible prompts. "best" is the smallest that is known;
-    it was searched on visible and hidden prompts, with the gradient of the score: heads joined that
-    raise it most, then those left that lower it least.
+    "greedy" is the ``greedy_circuit`` on the visible prompts. "best" is the smallest that is known.
+    Most were searched on visible and hidden prompts, with the gradient of the score: heads joined
+    that raise it most, then those left that lower it least.
 
     >>> sorted(known_circuits("ioi"))
     ['best', 'greedy']

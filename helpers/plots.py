@@ -22,6 +22,7 @@ Labels = Sequence[object]
 Reference = tuple[str, float]  # a dashed line: its name and value
 MOST_LABELLED = 3  # series with names beside them, even where these are close
 END_GAP = 0.06  # of the extent: between last points of curves whose names do not touch
+TOUCHING = 0.005  # of the extent: last points of two curves that cannot be told apart
 LEAST_GAP = 0.02  # of the extent: between last points of three curves whose names can be told apart
 ROW_HEIGHT, LEAST_ROW_HEIGHT = 26, 5  # of a dot plot, in pixels
 
@@ -159,10 +160,9 @@ def _label_lines(figure: go.Figure, height: Callable[[float], float]) -> go.Figu
     ends = sorted(of_curve[-1] for of_curve in heights if of_curve)
     drawn = [y for of_curve in heights for y in of_curve]
     extent = max(drawn, default=0) - min(drawn, default=0)
-    least = LEAST_GAP if len(ends) <= MOST_LABELLED else END_GAP
+    least = {2: TOUCHING, 3: LEAST_GAP}.get(len(ends), END_GAP)
     apart = all(high - low > least * extent for low, high in zip(ends, ends[1:]))
-    touching = any(high - low < 0.005 * extent for low, high in zip(ends, ends[1:]))
-    if touching or (len(ends) > 2 and not apart):
+    if not apart:
         return figure.update_layout(showlegend=True, margin_t=100, height=figure.layout.height + 50)
     figure.update_layout(showlegend=False)
     if len(ends) < 2:

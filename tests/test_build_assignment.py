@@ -39,6 +39,12 @@ def test_all_lessons_with_exercises_are_among_them():
     assert {int(path.name[:2]) for path in WITH_EXERCISES} == lesson_numbers
 
 
+def test_a_course_has_the_name_of_its_folder(tmp_path):
+    write_assignment(lessons()[0], tmp_path / "autumn")
+    text = (tmp_path / "autumn/nbgrader_config.py").read_text(encoding="utf-8")
+    assert "course_id = 'autumn'" in text
+
+
 def test_a_configuration_that_is_there_is_kept(tmp_path):
     (tmp_path / "nbgrader_config.py").write_text("mine", encoding="utf-8")
     source = write_assignment(lessons()[0], tmp_path)

@@ -79,10 +79,11 @@ def course(tmp_path_factory):
         folder.mkdir(parents=True)
         nbformat.write(notebook_of(name, released), folder / f"{LESSON}.ipynb")
         course.submit(name)
-    course.nbgrader("collect", LESSON, "--ExchangeCollect.check_owner=False")
+    course.nbgrader("collect", LESSON, "--update", "--ExchangeCollect.check_owner=False")
     course.before = fingerprints(course.root / "submitted")
     course.log = course.nbgrader("autograde", LESSON)
     course.nbgrader("export", "--to", "grades.csv")
+    course.nbgrader("generate_feedback", LESSON, "--force")
     return course
 
 
@@ -111,6 +112,11 @@ def test_what_takes_points_off_has_a_name(course, name):
     assert len(errors) == len(expected)
     named = [error.ename for error in errors if error.ename not in ("not attempted", "no answer cell")]
     assert named == list(CLASS[name].diagnoses)
+
+
+def test_feedback_names_what_takes_points_off(course):
+    page = (course.root / "feedback/wrong" / LESSON / f"{LESSON}.html").read_text(encoding="utf-8")
+    assert "scale missing" in page and "Score: 0.0 / 4.0" in page
 
 
 def test_no_submission_changed_another_or_left_a_file(course):

@@ -80,6 +80,7 @@ def test_names_are_left_out_on_request(submissions, tmp_path):
     learners = [row[0] for row in csv.reader(table.open(encoding="utf-8-sig"))][1:]
     assert len(set(learners)) == 5 and set(learners) <= {f"learner {number}" for number in range(1, 8)}
     text = page.read_text(encoding="utf-8")
+    assert "<td>lesson 0</td>" in text
     assert not [name for name in submissions if f"<td>{name}</td>" in text] and "damaged.ipynb" not in text
 
 

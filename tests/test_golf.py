@@ -1,6 +1,7 @@
 """Circuit golf: the score of a circuit, what is no circuit, the greedy search, the stored circuits."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from helpers.ablation import circuit_mask, group_means, keep_only
 from helpers.behaviours import BEHAVIOURS, behaviour_prompts
 from helpers.forward import Forward
-from helpers.golf import KNOWN, Course, cell_faithfulness, greedy_circuit, known_circuits
+from helpers.golf import KNOWN, Course, Score, cell_faithfulness, greedy_circuit, known_circuits
 from helpers.models import ModelError, load_model
 
 CIRCUIT = {"END": [(1, 2), (1, 4)], "S2": [(0, 1)]}
@@ -97,6 +98,11 @@ def test_stored_circuits_are_there_for_every_behaviour():
     for name in BEHAVIOURS:
         sizes = {kind: sum(map(len, circuit.values())) for kind, circuit in known_circuits(name).items()}
         assert 0 < sizes["best"] <= sizes["greedy"]
+
+
+def test_a_score_below_the_limit_does_not_read_as_the_limit():
+    shown = {value: Score(1, value, 0.0, 1.0, {}).percent for value in (0.8, 0.7996, 0.0, -0.002, math.nan)}
+    assert list(shown.values()) == ["80%", "79%", "0%", "-1%", "nan"]
 
 
 @pytest.mark.parametrize("name", ["ioi", "capitals"])

@@ -31,6 +31,16 @@ def test_an_attempt_is_kept_once_and_shown(model, cards):
     assert len(cards[-1].code.splitlines()) == 2
 
 
+def test_the_newest_attempt_is_in_the_table_and_it_says_how_many_are_hidden(model, cards):
+    for head in range(6):
+        for layer in range(2):
+            submit(model, "ioi", {"END": [(layer, head)]})
+    submit(model, "ioi", {"END": [(1, head) for head in range(6)]})
+    rows = cards[-1].code.splitlines()
+    assert len(attempts()) == 13 and len(rows) == 12 and "size    6" in rows[0]
+    assert cards[-1].paragraphs[-1] == "This attempt, then your others (1 more are kept):"
+
+
 def test_the_card_says_what_the_stored_circuits_score(model, cards, monkeypatch):
     stored = {"greedy": {"END": [(1, 2), (1, 3)]}, "best": {"END": [(1, 2)]}}
     monkeypatch.setattr(golf_attempts, "SMOLLM2", (2, 6))

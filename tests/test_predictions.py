@@ -48,6 +48,11 @@ def test_a_choice_among_former_options_is_none(shown):
     assert ask(shown)[1].value is None
 
 
+def test_a_saved_question_that_is_opened_again_shows_no_code(shown):
+    ask(shown)
+    assert repr(predictions._form(shown[-1])) == "Run this cell to see or change your choice."
+
+
 def test_the_question_is_readable_without_widgets_and_shown_verbatim(shown):
     data, *_ = ask(shown)
     assert data["text/plain"] == "Predict (0.a). Which <i>?\n○ one <b>\n○ two"

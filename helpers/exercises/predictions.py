@@ -68,7 +68,7 @@ class _Form(widgets.VBox):
     """Buttons; their text stands in a saved lesson that is opened again."""
 
     def __repr__(self) -> str:
-        return "Your choice is kept. Run this cell to see or change it."
+        return "Run this cell to see or change your choice."
 
 
 def _form(asked: Question) -> _Form:

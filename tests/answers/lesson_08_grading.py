@@ -236,7 +236,13 @@ WRONG["8.6"] = {
         and edge[1] in reach("embedding", [(a, b) for a, b, _ in edges])
     ],
 }
-RIGHT["8.6"] = [both_ways, cut_dead_ends, recursive, lambda edges: tuple(both_ways(edges))]
+RIGHT["8.6"] = [
+    both_ways,
+    cut_dead_ends,
+    recursive,
+    lambda edges: tuple(both_ways(edges)),
+    lambda edges: [list(edge) for edge in both_ways(edges)],
+]
 
 
 # 8.7 ------------------------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _gaps(kept) -> float:
 
 
 def _late(kept) -> float:
-    """Needed: "u", and "p" as long as "u" is there, which costs less."""
+    """Edge "p" is needed while "u" is there, and "u" costs less than the threshold."""
     return 1.0 * ("p" not in kept and "u" in kept) + 0.25 * ("u" not in kept)
 
 

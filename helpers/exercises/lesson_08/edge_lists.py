@@ -14,6 +14,7 @@ def as_membership(output: object, edges: list) -> Float[Tensor, " edge"]:
     """
     if not isinstance(output, list | tuple):
         raise Wrong("wrong type", f"expected a list of edges, got {type(output).__name__}.")
+    output = [tuple(edge) if isinstance(edge, list) else edge for edge in output]
     unknown = [edge for edge in output if edge not in edges]
     if unknown:
         raise Wrong(
@@ -21,6 +22,6 @@ def as_membership(output: object, edges: list) -> Float[Tensor, " edge"]:
         )
     if len({edges.index(edge) for edge in output}) < len(output):
         raise Wrong("an edge twice", "an edge stands more than once in your list: return each once.")
-    if [edge for edge in edges if edge in output] != list(output):
+    if [edge for edge in edges if edge in output] != output:
         raise Wrong("another order", "return the edges in the order of `edges`: yours have another order.")
     return torch.tensor([float(edge in output) for edge in edges])
