@@ -123,7 +123,7 @@ class _Layout:
     """Where boxes and arrows are: columns of positions, rows of layers, one unit apart."""
 
     def __init__(self, positions: Sequence[str], roles: Mapping[str, Role], arrows: Sequence[Arrow]):
-        self.positions, self.roles = list(positions), roles
+        self.positions, self.roles, self.arrows = list(positions), roles, arrows
         for name, role in roles.items():
             if role.position not in self.positions:
                 raise ValueError(
@@ -150,11 +150,26 @@ class _Layout:
         self.half_width, self.half_height = BOX_WIDTH / self.pixels / 2, BOX_HEIGHT / ROW / 2
         self.lanes: dict[Arrow, float] = {}  # heights at which reads cross the streams, below their boxes
         reads = [arrow for arrow in arrows if arrow.start in self.positions and arrow.end in self.boxes]
-        count = Counter()
+        of_row, count = Counter(self.boxes[read.end][1] for read in reads), Counter()
         for arrow in sorted(reads, key=lambda read: -abs(self.x(read.start) - self.boxes[read.end][0])):
             _, y = self.boxes[arrow.end]
-            self.lanes[arrow] = y - 0.43 - 0.1 * count[y]
+            self.lanes[arrow] = y - 0.43 - min(0.2, 0.4 / of_row[y]) * count[y]
             count[y] += 1
+        between = [arrow for arrow in arrows if arrow.start in self.boxes and arrow.end in self.boxes]
+        self.leaves = self._spread(between, lambda arrow: arrow.start, lambda arrow: arrow.end)
+        self.enters = self._spread(between, lambda arrow: arrow.end, lambda arrow: arrow.start)
+
+    def _spread(self, arrows: Sequence[Arrow], own: Callable, other: Callable) -> dict[Arrow, float]:
+        """Height of each arrow at a box's side, from its middle, in the order of the other ends."""
+        heights = {}
+        for box in self.boxes:
+            at_box = sorted(
+                (arrow for arrow in arrows if own(arrow) == box),
+                key=lambda arrow: self.boxes[other(arrow)][1],
+            )
+            gap = 1.2 * self.half_height / max(len(at_box), 3)
+            heights |= {arrow: gap * (i - (len(at_box) - 1) / 2) for i, arrow in enumerate(at_box)}
+        return heights
 
     def x(self, position: str) -> int:
         return self.positions.index(position)
@@ -181,11 +196,14 @@ class _Layout:
         if arrow.start in self.roles:
             middle = path[len(path) // 4]
             places = [(x + 0.1, y) for x, y in sorted(path, key=lambda point: math.dist(point, middle))]
-            return next((place for place in places if self._is_free(place, arrow.label)), places[0])
+            crossing = [point for other in self.arrows if other != arrow for point in self.path(other)]
+            free = [place for place in places if self._is_free(place, arrow.label, [])]
+            clear = [place for place in free if self._is_free(place, arrow.label, crossing)]
+            return [*clear, *free, *places][0]
         return min(path[0][0], path[-1][0]) + 0.06, path[0][1] - 0.05 - 0.03 * arrow.size
 
-    def _is_free(self, place: Point, label: str) -> bool:
-        """Whether a label at a place touches no box and no read."""
+    def _is_free(self, place: Point, label: str, points: Sequence[Point]) -> bool:
+        """Whether a label at a place touches no box, no read and none of the points."""
         left, y = place
         right = left + LETTER * len(label) / self.pixels
         spans = [
@@ -195,6 +213,7 @@ class _Layout:
         for read, lane in self.lanes.items():
             low, high = sorted([self.x(read.start), self.boxes[read.end][0]])
             spans.append((low, high, lane, 0.03))
+        spans += [(at - 0.05, at + 0.05, up, 0.03) for at, up in points]
         return all(
             right < low or high < left or abs(y - up) > half_height + 0.09
             for low, high, up, half_height in spans
@@ -224,6 +243,7 @@ class _Layout:
         out = max(x, from_x) + self.half_width + 0.95
         side = self.half_width if from_x >= x else -self.half_width
         turn = out if from_x == x else (from_x + x) / 2
+        from_y, y = from_y + self.leaves[arrow], y + self.enters[arrow]
         return (from_x + self.half_width, from_y), ((turn, from_y), (turn, y)), (x + side, y)
 
 

@@ -123,7 +123,11 @@
     nodes.replaceChildren();
     const rows = [[18, "next token"], [height - 12, "token"], ...layers.map((layer, i) => [height - 80 - LAYER * i, `layer ${layer}`]),
                   ...layers.slice(1).map((layer, i) => [height - 34 - LAYER * (i + 1), `lens after ${layer - 1}`])];
-    rows.forEach(([at, text]) => write(nodes, 2, at, text, 10).setAttribute("text-anchor", "start"));
+    rows.forEach(([at, text]) => {
+      const label = write(nodes, 2, at, text, 10);
+      label.setAttribute("text-anchor", "start");
+      if (text.startsWith("lens")) label.setAttribute("data-lens", -1);  // hidden with its row
+    });
     tokens.forEach((token, position) => {
       const column = element("g", { "data-at": position }, nodes);
       column.style.cursor = "pointer";

@@ -11,7 +11,7 @@
   const state = { size: data.size, ablated: data.ablated, hover: null, edge: null, focus: null, current: 0 };
   let width = 0, step = 0, drawn = [], live = new Set();  // drawn: numbers of connections; live: those on a path
   const x = (node) => MARGIN + step * places[node][1], y = (node) => height - MARGIN - BOX / 2 - GAP * places[node][0];
-  const half = (node) => places[node][2] ? step * places[node][2] / 2 - 2 : Math.min(step - 4, Math.max(40, 0.32 * step, 7.5 * nodes[node].length + 10, 6.4 * roles[node].length + 10)) / 2;
+  const half = (node) => places[node][2] ? step * places[node][2] / 2 - 2 : Math.min(step - 4, Math.max(40, 0.32 * step, 8 * nodes[node].length + 10, 7.2 * roles[node].length + 10)) / 2;
 
   root.replaceChildren();
   root.setAttribute("role", "group");
@@ -30,10 +30,10 @@
   const mask = element("mask", { id: `${root.id}-mask`, maskUnits: "userSpaceOnUse" }, svg);  // edges pass behind nodes, on a page of any colour
   const lines = element("g", { mask: `url(#${root.id}-mask)` }, svg), boxes = element("g", {}, svg), ports = element("g", { "pointer-events": "none" }, svg);
   legend.style.cssText = "display: flex; flex-wrap: wrap; gap: 0.2em 1.4em; margin: 0.4em 0; font-size: 0.9em";
-  swatch("positive score", { stroke: colours.above, "stroke-width": 4 });
-  swatch("negative score", { stroke: colours.below, "stroke-width": 4 });
+  swatch("patching it raises the metric", { stroke: colours.above, "stroke-width": 4 });
+  swatch("patching it lowers the metric", { stroke: colours.below, "stroke-width": 4 });
   const aside = swatch("", { stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": "4 4", "stroke-opacity": 0.6 });
-  add(legend, "span", "width: |score|");
+  add(legend, "span", "width: |score|; read from bottom to top");
   if (connections.some((edge) => edge[2])) add(legend, "span", "query, key and value enter a head at its left, middle and right");
   const details = add(root, "details"), box = (add(details, "summary", "as a table"), add(details, "div")), table = add(box, "table");
   box.style.cssText = "height: 18em; overflow-y: auto";
@@ -126,7 +126,7 @@
     const focus = state.hover ?? (state.edge === null ? state.focus : null), chosen = state.edge !== null || drawn.some((i) => touches(i, focus));
     lines.querySelectorAll("[data-edge]").forEach((group) => {
       const i = Number(group.dataset.edge), strong = i === state.edge || touches(i, focus);
-      group.setAttribute("stroke-opacity", chosen ? (strong ? 1 : 0.12) : live.has(i) ? 0.75 : 0.4);
+      group.setAttribute("stroke-opacity", chosen ? (strong ? 1 : 0.12) : live.has(i) ? 0.85 : 0.7);
     });
     boxes.querySelectorAll("[data-node]").forEach((group) => {
       const node = Number(group.dataset.node), off = node === state.ablated, own = drawn.filter((i) => touches(i, node)), onPath = own.some((i) => live.has(i)), frame = group.querySelector("rect");

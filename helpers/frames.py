@@ -100,7 +100,9 @@ def redraw(figure: go.Figure, fraction: float) -> None:
     """
     height = figure.layout.height + 60
     style = f"<style>.jp-OutputArea:has(progress) {{min-height: {height}px}}</style>"
-    bar = f'{style}<progress value="{fraction:.3f}" style="width: 300px"></progress> {fraction:.0%}'
+    bar = (
+        f'{style}<div><progress value="{fraction:.3f}" style="width: 300px"></progress> {fraction:.0%}</div>'
+    )
     clear_output(wait=True)  # JupyterLab does not draw a plotly display again when it is updated
     display({"text/html": bar, "text/plain": f"{fraction:.0%}"}, raw=True)
     display(figure)

@@ -80,7 +80,12 @@ def dots(
             y=list(range(len(names))),
             name=html.escape(label),
             mode="markers",
-            marker=dict(size=11, symbol=number, color=PALETTE[number % len(PALETTE)], opacity=0.85),
+            marker=dict(
+                size=max(15 - 3 * number, 7),
+                symbol=number,
+                color=PALETTE[number % len(PALETTE)],
+                opacity=0.85,
+            ),
             hovertext=[f"{verbatim(name)}, {html.escape(label)}" for name in names],
             hovertemplate="%{hovertext}: %{x:.3f}<extra></extra>",
         )
@@ -112,7 +117,7 @@ def _label_dots(figure: go.Figure, series: dict[str, Float[Tensor, " row"]]) -> 
         return figure
     for trace, value in zip(figure.data, values[:, row].tolist()):
         figure.add_annotation(x=value, y=row, text=trace.name, showarrow=False, yshift=14)
-    return figure.update_layout(showlegend=False)
+    return figure.update_layout(showlegend=False, margin_t=50, height=figure.layout.height - 30)
 
 
 def lines(

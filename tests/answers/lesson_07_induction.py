@@ -43,6 +43,27 @@ def with_numpy_like_permutation(heads, n_heads, seed):
     return controls
 
 
+def next_free(heads, n_heads, seed):
+    """A random head, or the next one that is free."""
+    rng, drawn = random.Random(seed), []
+    for layer, _ in heads:
+        head = rng.randrange(n_heads)
+        while (layer, head) in [*heads, *drawn]:
+            head = (head + 1) % n_heads
+        drawn.append((layer, head))
+    return drawn
+
+
+def distinct_numbers(heads, n_heads, seed, taken):
+    """Controls whose numbers differ from ``taken``, and from each other where that is possible."""
+    rng, drawn = random.Random(seed), []
+    for layer, _ in heads:
+        free = [(layer, head) for head in range(n_heads) if (layer, head) not in [*heads, *drawn]]
+        others = [head for head in free if head[1] not in [*taken, *(number for _, number in drawn)]]
+        drawn.append(rng.choice(others or free))
+    return drawn
+
+
 WRONG["7.7"] = {
     "chosen heads among the controls": [
         lambda heads, n, seed: chosen(heads, n, seed, forbidden=False),
@@ -58,9 +79,14 @@ WRONG["7.7"] = {
     "same draw for every head": lambda heads, n, seed: chosen(
         heads, n, seed, pick=lambda ordered, rng: random.Random(seed).choice(ordered)
     ),
-    "not equally likely": lambda heads, n, seed: chosen(
-        heads, n, seed, pick=lambda ordered, rng: min(rng.choice(ordered), rng.choice(ordered))
-    ),
+    "not equally likely": [
+        lambda heads, n, seed: chosen(
+            heads, n, seed, pick=lambda ordered, rng: min(rng.choice(ordered), rng.choice(ordered))
+        ),
+        next_free,
+        lambda heads, n, seed: distinct_numbers(heads, n, seed, taken=[head for _, head in heads]),
+        lambda heads, n, seed: distinct_numbers(heads, n, seed, taken=[]),
+    ],
     "one control for each head": lambda heads, n, seed: chosen(heads, n, seed)[:-1],
     "pairs of layer and head": [
         lambda heads, n, seed: [control[1] for control in chosen(heads, n, seed)],

@@ -85,6 +85,18 @@ def step_by_step(measure, members, size, pick=max, stop=False):
     return chosen
 
 
+def from_zero(measure, members, size):
+    """A loop in which 0 is the least that a difference of two sizes can be."""
+    found = []
+    for _ in range(size):
+        best, place = 0.0, None
+        for head in members:
+            if head not in found and (value := measure([[*found, head]]).item()) > best:
+                best, place = value, head
+        found.append(place)
+    return found
+
+
 def taken_away(measure, members, size):
     left = list(members)
     while len(left) > size:
@@ -122,9 +134,11 @@ WRONG["7.11"] = {
     "the complement": rest_alone,
     "sorted": lambda *a: sorted(step_by_step(*a), key=lambda head: head),
     "last choice first": lambda *a: list(reversed(step_by_step(*a))),
-    "size of the score": lambda measure, members, size: step_by_step(
-        lambda subsets: measure(subsets).pow(2).sqrt(), members, size
-    ),
+    "last among equal ones": lambda measure, members, size: step_by_step(measure, members[::-1], size),
+    "one subset": [
+        lambda measure, members, size: [max(members, key=lambda head: measure([head])) for _ in range(size)],
+        lambda measure, members, size: [members[measure(members).argmax()]] * size,
+    ],
     "returned None": lambda measure, members, size: [step_by_step(measure, members, size)].clear(),
     "exception": [
         lambda measure, members, size: [max(members, key=measure) for _ in range(size)],
@@ -133,6 +147,7 @@ WRONG["7.11"] = {
 }
 RIGHT["7.11"] = [
     step_by_step,
+    from_zero,
     lambda measure, members, size: torch.tensor(step_by_step(measure, members, size)),
     lambda measure, members, size: tuple(step_by_step(measure, list(members), size)),
 ]

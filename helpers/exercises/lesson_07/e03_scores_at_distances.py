@@ -93,7 +93,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "no rotation",
-            "these scores do not depend on the distance: turn the query by Δ, and leave the key as it is.",
+            "the scores are the same at every distance: turn the query by Δ, and leave the key as it is.",
             _queries_turned(lambda q, distances, base: q),
         ),
         Mistake(

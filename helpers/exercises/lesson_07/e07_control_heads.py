@@ -30,7 +30,8 @@ EXPLANATIONS = {
     "a control twice": "no control may come twice. Leave out those that were drawn before.",
     "not random": "another seed must give other controls: draw with a generator of this seed.",
     "seed ignored": "equal seeds must give equal controls: torch.Generator().manual_seed(seed).",
-    "not equally likely": "all free heads of the layer must be equally likely.",
+    "not equally likely": "all free heads of the layer must be equally likely, also those with the number of "
+    "a head or control in another layer.",
     "same draw for every head": "draw each control anew. One generator, made before the loop, goes on from draw to draw.",
 }
 CASES = (  # heads, n_heads
@@ -39,7 +40,8 @@ CASES = (  # heads, n_heads
     ([(3, 2)], 5),
     ([(0, 5), (4, 5)], 9),
 )
-DRAWS = 200
+UNIFORM_CASES = (([(0, 5), (4, 5)], 9), ([(0, 1), (4, 6), (0, 2), (0, 3)], 9))
+DRAWS = 400  # seeds: a right answer is refused once in 10,000 times
 
 
 def _has_the_properties(trial: Trial) -> None:
@@ -60,15 +62,15 @@ def _draws_with_the_seed(trial: Trial) -> None:
 
 def _is_uniform(trial: Trial) -> None:
     """Frequencies of single controls, and of pairs in two layers, over many seeds."""
-    draws = [_pairs(trial.call([(0, 5), (4, 5)], 9, seed)) for seed in range(DRAWS)]
-    for place in (0, 1):
-        counts = Counter(draw[place][1] for draw in draws)
-        frequencies = [counts[head] for head in range(9) if head != 5]
-        _refuse(
-            "not equally likely", min(frequencies) < DRAWS / 8 * 0.4 or max(frequencies) > DRAWS / 8 * 1.9
-        )
-    equal = sum(first[1] == second[1] for first, second in draws)
-    _refuse("same draw for every head", equal > DRAWS / 3)
+    for heads, n_heads in UNIFORM_CASES:
+        draws = [_pairs(trial.call(heads, n_heads, seed)) for seed in range(DRAWS)]
+        equal = sum(first[1] == second[1] for first, second, *_ in draws)
+        _refuse("same draw for every head", equal > DRAWS / 3)
+        for place in (0, 1):
+            counts = Counter(draw[place][1] for draw in draws)
+            free = _free(heads[place][0], heads, [], n_heads)
+            times = [counts[head] * len(free) / DRAWS for _, head in free]  # 1 if equally likely
+            _refuse("not equally likely", min(times) < 0.4 or max(times) > 1.9 or equal == 0)
 
 
 def _pairs(controls: object) -> list[tuple[int, int]]:

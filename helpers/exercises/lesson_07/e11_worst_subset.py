@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.exercises.engine import Exercise, Mistake, Trial
+from helpers.exercises.engine import Exercise, Mistake, Trial, Wrong
 
 
 def worst_subset(
@@ -65,16 +65,25 @@ PAIRS = {
 }
 
 
-def _score_of(subset: set, sign: float = 1.0) -> float:
+def _score_of(subset: set) -> float:
     """A score with interactions: two heads may count for more, or for less, than their sum."""
     heads = frozenset(subset)
     alone = sum(ALONE[head] for head in heads)
-    return sign * (alone + sum(extra for pair, extra in PAIRS.items() if pair <= heads))
+    return alone + sum(extra for pair, extra in PAIRS.items() if pair <= heads)
 
 
 def _counted(score: Callable) -> Callable:
     """Incompleteness of many subsets at once; a head that is listed twice counts once."""
-    return lambda subsets: torch.tensor([float(score(set(subset))) for subset in subsets])
+
+    def incompleteness(subsets: list) -> Float[Tensor, " subset"]:
+        if any(head in HEADS for head in subsets):
+            raise Wrong(
+                "one subset",
+                "`incompleteness` takes a list of subsets. For one subset, here of one head: `incompleteness([[head]])`.",
+            )
+        return torch.tensor([float(score(set(subset))) for subset in subsets])
+
+    return incompleteness
 
 
 def _known_searches(trial: Trial) -> None:
@@ -84,7 +93,7 @@ def _known_searches(trial: Trial) -> None:
         "heads that interact": (_score_of, 3, [3, 4, 0]),
         "one head": (_score_of, 1, [3]),
         "all heads": (_score_of, 5, [3, 4, 0, 2, 1]),
-        "a score that falls": (lambda s: _score_of(s, -1.0) - 4.0, 3, [2, 4, 1]),
+        "a score that falls": (lambda s: 20.0 - _score_of(s), 3, [2, 4, 1]),
         "equal scores": (len, 3, [0, 1, 2]),
     }
     for what, (score, size, chosen) in cases.items():
@@ -174,11 +183,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "size of the score",
-            "the largest incompleteness, not the one farthest from 0.",
-            lambda incompleteness, members, size: _greedy(
-                incompleteness, members, size, score=lambda measure, subsets, _: measure(subsets).abs()
-            ),
+            "last among equal ones",
+            "among equal heads take the first of `members`.",
+            lambda incompleteness, members, size: worst_subset(incompleteness, members[::-1], size),
         ),
         Mistake(
             "sorted",
