@@ -30,8 +30,8 @@
   const mask = element("mask", { id: `${root.id}-mask`, maskUnits: "userSpaceOnUse" }, svg);  // edges pass behind nodes, on a page of any colour
   const lines = element("g", { mask: `url(#${root.id}-mask)` }, svg), boxes = element("g", {}, svg), ports = element("g", { "pointer-events": "none" }, svg);
   legend.style.cssText = "display: flex; flex-wrap: wrap; gap: 0.2em 1.4em; margin: 0.4em 0; font-size: 0.9em";
-  swatch("patching it raises the metric", { stroke: colours.above, "stroke-width": 4 });
-  swatch("patching it lowers the metric", { stroke: colours.below, "stroke-width": 4 });
+  swatch("positive score", { stroke: colours.above, "stroke-width": 4 });
+  swatch("negative score", { stroke: colours.below, "stroke-width": 4 });
   const aside = swatch("", { stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": "4 4", "stroke-opacity": 0.6 });
   add(legend, "span", "width: |score|; read from bottom to top");
   if (connections.some((edge) => edge[2])) add(legend, "span", "query, key and value enter a head at its left, middle and right");
